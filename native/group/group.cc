@@ -60,9 +60,23 @@ class GroupSum {
  public:
   GroupSum(const Channel& channel, const Sum& what, const Operands& operands)
       : operands_(operands), tensors_(what.tensors), shards_(what.shards, what.rows, channel.size()), rank_(channel.rank()), size_(channel.size()),
-        partials_(what.partials), width_(what.width), mine_(shards_.ownedBy(rank_)) {
+        partials_(what.partials), width_(what.width), mine_(shards_.ownedBy(rank_)), isForAll_(!what.owners) {
     for (int64_t i = 0; i < tensors_; ++i) elements_ += lengthOf(i);
-    everywhere_ = elements_ * width_ < wholeBelow;
+    everywhere_ = isForAll_ && elements_ * width_ < wholeBelow;
+    if (isForAll_) {
+      for (int64_t i = 0; i < tensors_; ++i) order_.push_back(i);
+      for (int rank = 0; rank <= size_; ++rank) cuts_.push_back(rank == size_ ? elements_ : rank * elements_ / size_ / leastAlignment * leastAlignment);
+      return;
+    }
+    int64_t end = 0;
+    for (int rank = 0; rank <= size_; ++rank) {
+      cuts_.push_back(end);
+      for (int64_t i = 0; i < tensors_; ++i) {
+        if (what.owners[i] != rank) continue;
+        order_.push_back(i);
+        end += lengthOf(i);
+      }
+    }
   }
   size_t workspaceBytes() const {
     const int64_t own = chunkEnd(rank_) - chunkBegin(rank_);
@@ -105,7 +119,7 @@ class GroupSum {
         // What is sent from where the sum will stand has to be gone: of the own chunk nothing is, but where it is everything.
         if (everywhere_ && !sends[0]->wait()) return;
         sumRange(range, range.begin - begin);
-        if (!everywhere_) {
+        if (isForAll_ && !everywhere_) {
           void* const sum = gathered(0, range, result + (range.begin - begin) * width_);
           for (int peer = 0; peer < size_; ++peer)
             if (peer != rank_) results.send(peer, partOf(shards_.branches.size() + size_t(rank_), piece), sum, bytesOf(range));
@@ -113,13 +127,14 @@ class GroupSum {
       }
       if (everywhere_) continue;
       if (!sends[size_t(piece)]->wait()) return;
+      if (!isForAll_) continue;
       for (int peer = 0; peer < size_; ++peer) {
         if (peer == rank_ || piece >= piecesOf(peer)) continue;
         const Range range = pieceOf(peer, piece);
         results.receive(peer, partOf(shards_.branches.size() + size_t(peer), piece), receivedAt(range, packed), bytesOf(range));
       }
     }
-    if (everywhere_ || !results.wait()) return;
+    if (everywhere_ || !isForAll_ || !results.wait()) return;
     for (int peer = 0; peer < size_; ++peer)
       if (peer != rank_)
         for (int64_t piece = 0; piece < piecesOf(peer); ++piece) unpack(pieceOf(peer, piece), packed);
@@ -131,13 +146,14 @@ class GroupSum {
     return static_cast<unsigned char*>(operands_.data(operands_.context, tensor * partials_ + partial)) + offset * width_;
   }
   // Which elements a process adds up, of all tensors one behind the other.
-  int64_t chunkBegin(int rank) const { return everywhere_ ? 0 : rank * elements_ / size_ / leastAlignment * leastAlignment; }
-  int64_t chunkEnd(int rank) const { return everywhere_ || rank == size_ - 1 ? elements_ : chunkBegin(rank + 1); }
+  int64_t chunkBegin(int rank) const { return everywhere_ ? 0 : cuts_[size_t(rank)]; }
+  int64_t chunkEnd(int rank) const { return everywhere_ ? elements_ : cuts_[size_t(rank) + 1]; }
 
   std::vector<Segment> segmentsOf(int64_t begin, int64_t end) const {
     std::vector<Segment> segments;
     int64_t first = 0;
-    for (int64_t i = 0; i < tensors_ && first < end; ++i) {
+    for (const int64_t i : order_) {
+      if (first >= end) break;
       const int64_t length = lengthOf(i), from = std::max(begin, first), to = std::min(end, first + length);
       if (from < to) segments.push_back({i, from - first, to - from});
       first += length;
@@ -227,8 +243,11 @@ class GroupSum {
   const Shards shards_;
   const int rank_, size_;
   const int64_t partials_, width_, mine_;
+  const bool isForAll_;
   int64_t elements_ = 0;
   bool everywhere_ = false;
+  std::vector<int64_t> order_;  // the tensors, those of one owner side by side
+  std::vector<int64_t> cuts_;   // where the elements begin that a process adds up, and where those of the last one end
   std::vector<unsigned char*> places_;  // of the branches of others
 };
 
