@@ -21,6 +21,12 @@ const counts = (): { descriptors: number; threads: number } => ({
   threads: readdirSync('/proc/self/task').length,
 });
 
+/** Who has closed a group has not heard yet that its thread is gone, and requests to the store have connections for a few seconds more. */
+async function settled(before: ReturnType<typeof counts>): Promise<void> {
+  const isMore = ({ threads, descriptors } = counts()): boolean => threads > before.threads || descriptors > before.descriptors;
+  for (let looks = 0; looks < 100 && isMore(); looks++) await pause(100);
+}
+
 /** Trains without end; after this many batches, in the middle of an epoch, `when` is called. */
 async function train(group: ProcessGroup, batches: number, when: () => void): Promise<void> {
   const model = makeModel();
@@ -72,8 +78,7 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
     for (let round = 0; round < 10; round++) await once(`first-${round}`);
     const before = { ...counts(), bytes: process.memoryUsage().rss };
     for (let round = 0; round < 100; round++) await once(`round-${round}`);
-    // Who has closed a group has not heard yet that its thread is gone.
-    for (let looks = 0; looks < 100 && counts().threads > before.threads; looks++) await pause(100);
+    await settled(before);
     said['before'] = before;
     said['after'] = { ...counts(), bytes: process.memoryUsage().rss };
   },
@@ -102,8 +107,7 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
       await pause(200);
       await Promise.all(workers.map((worker) => worker.terminate()));
     }
-    // Who has closed a group has not heard yet that its thread is gone.
-    for (let looks = 0; looks < 100 && counts().threads > before.threads; looks++) await pause(100);
+    await settled(before);
     said['before'] = before;
     said['after'] = counts();
   },
