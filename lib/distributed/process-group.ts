@@ -1,8 +1,14 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
+<<<<<<< HEAD
 import { type DType, isFloat } from '../dtype.js';
 import { AbortedError, ArgumentError, DTypeError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
+=======
+import { variableChoice } from '../environment.js';
+import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
+import { isAbortSignal } from '../foreign.js';
+>>>>>>> main
 import { keepNames } from '../names.js';
 import { bytesSent, closeChannel, openChannel } from '../native.js';
 import { type Channel, groupReduce, groupShare, groupSum } from '../ops/group.js';
@@ -22,6 +28,8 @@ import { type Store, keyForm } from './store.js';
 interface Mesh {
   /** What operations name it by. */
   readonly channel: number;
+  /** How many processes' memory large messages are read from. */
+  readonly neighbours: number;
   close(why: string): void;
 }
 
@@ -170,7 +178,8 @@ export class ProcessGroup {
     const native = distributedBinding();
     const address = await addressOf(host);
     const key = randomBytes(32);
-    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout)));
+    const isSingleCopy = variableChoice('NODEGRAD_SINGLE_COPY', ['0', '1']) !== '0';
+    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout), isSingleCopy));
     try {
       await store.set(`${name}/address/${rank}`, encode({ size, host: open.host, port: open.port, key: key.toString('base64') }));
       const addresses: Place[] = [];
@@ -180,11 +189,11 @@ export class ProcessGroup {
         if (other === rank) addresses.push({ host: open.host, port: open.port, key });
         else addresses.push(placeIn(await store.get(`${name}/address/${other}`, wait), { name, size, rank, other }));
       }
-      await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
+      const neighbours = await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
         throw new GroupError(error.message, { cause: error });
       });
       if (signal?.aborted) throw notOpened(signal);
-      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
+      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport), neighbours };
       return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { [opened]: true, mesh, store, name, ownsStore, signal });
     } catch (error) {
       native.closeMesh(open.mesh, 'the group was not opened');
@@ -202,9 +211,15 @@ export class ProcessGroup {
     return this.channel.size;
   }
 
+<<<<<<< HEAD
   /** Bytes that this process has sent to the others for tensors, of `fit` too. Once it has left the group: 0. */
   get bytesSent(): number {
     return this.#mesh === null || this.#isClosed ? 0 : bytesSent(this.#mesh.channel);
+=======
+  /** @internal How many other processes, of this machine, large messages of are read from their memory. */
+  get neighbours(): number {
+    return this.#mesh?.neighbours ?? 0;
+>>>>>>> main
   }
 
   /**
