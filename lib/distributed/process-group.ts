@@ -1,14 +1,9 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
-<<<<<<< HEAD
 import { type DType, isFloat } from '../dtype.js';
-import { AbortedError, ArgumentError, DTypeError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
-=======
 import { variableChoice } from '../environment.js';
-import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
-import { isAbortSignal } from '../foreign.js';
->>>>>>> main
+import { AbortedError, ArgumentError, DTypeError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { keepNames } from '../names.js';
 import { bytesSent, closeChannel, openChannel } from '../native.js';
 import { type Channel, groupReduce, groupShare, groupSum } from '../ops/group.js';
@@ -211,15 +206,14 @@ export class ProcessGroup {
     return this.channel.size;
   }
 
-<<<<<<< HEAD
   /** Bytes that this process has sent to the others for tensors, of `fit` too. Once it has left the group: 0. */
   get bytesSent(): number {
     return this.#mesh === null || this.#isClosed ? 0 : bytesSent(this.#mesh.channel);
-=======
+  }
+
   /** @internal How many other processes, of this machine, large messages of are read from their memory. */
   get neighbours(): number {
     return this.#mesh?.neighbours ?? 0;
->>>>>>> main
   }
 
   /**
