@@ -1,6 +1,7 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
+import { variableChoice } from '../environment.js';
 import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
 import { isAbortSignal } from '../foreign.js';
 import { keepNames } from '../names.js';
@@ -62,6 +63,8 @@ function checkShared({ host = '127.0.0.1', timeout = 60_000, signal }: GroupEnvi
 interface Mesh {
   /** What operations name it by. */
   readonly channel: number;
+  /** How many processes' memory large messages are read from. */
+  readonly neighbours: number;
   close(why: string): void;
 }
 
@@ -203,7 +206,8 @@ export class ProcessGroup {
     const native = distributedBinding();
     const address = await addressOf(host);
     const key = randomBytes(32);
-    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout)));
+    const isSingleCopy = variableChoice('NODEGRAD_SINGLE_COPY', ['0', '1']) !== '0';
+    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout), isSingleCopy));
     try {
       await store.set(`${name}/address/${rank}`, encode({ size, host: open.host, port: open.port, key: key.toString('base64') }));
       const addresses: Place[] = [];
@@ -213,11 +217,11 @@ export class ProcessGroup {
         if (other === rank) addresses.push({ host: open.host, port: open.port, key });
         else addresses.push(placeIn(await store.get(`${name}/address/${other}`, wait), { name, size, rank, other }));
       }
-      await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
+      const neighbours = await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
         throw new GroupError(error.message, { cause: error });
       });
       if (signal?.aborted) throw notOpened(signal);
-      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
+      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport), neighbours };
       return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { [opened]: true, mesh, store, name, ownsStore, signal });
     } catch (error) {
       native.closeMesh(open.mesh, 'the group was not opened');
@@ -233,6 +237,11 @@ export class ProcessGroup {
   /** How many there are. */
   get size(): number {
     return this.channel.size;
+  }
+
+  /** @internal How many other processes, of this machine, large messages of are read from their memory. */
+  get neighbours(): number {
+    return this.#mesh?.neighbours ?? 0;
   }
 
   /**

@@ -16,7 +16,8 @@ struct Transport {
   // memory stays as it is until wait() has been called, which has to be in any case. nullptr: it failed.
   void* (*send)(void* context, int32_t peer, uint64_t tag, void* data, size_t bytes);
   void* (*receive)(void* context, int32_t peer, uint64_t tag, void* data, size_t bytes);
-  // Until the message is through, or has failed: false. Nothing touches its memory any more then.
+  // Until the message is through, or has failed: false. Nothing touches its memory any more then. What is sent may be through only when the other side
+  // waits for it: of messages that both sides begin, those that are received are waited for first.
   bool (*wait)(void* context, void* message);
   // Fails what is under way, and what begins later. From any thread.
   void (*close)(void* context, const char* why);

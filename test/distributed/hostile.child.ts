@@ -7,7 +7,7 @@ import { makeModel, points } from '../helpers/training.js';
 
 /** What a process of the tests does. */
 export interface HostileErrand {
-  readonly kind: 'leaves' | 'half' | 'exits' | 'reopens' | 'workers';
+  readonly kind: 'leaves' | 'half' | 'large' | 'exits' | 'reopens' | 'workers';
   readonly rank: number;
   readonly size: number;
   readonly store: string;
@@ -20,6 +20,12 @@ const counts = (): { descriptors: number; threads: number } => ({
   descriptors: readdirSync('/proc/self/fd').length,
   threads: readdirSync('/proc/self/task').length,
 });
+
+/** Who has closed a group has not heard yet that its thread is gone, and requests to the store have connections for a few seconds more. */
+async function settled(before: ReturnType<typeof counts>): Promise<void> {
+  const isMore = ({ threads, descriptors } = counts()): boolean => threads > before.threads || descriptors > before.descriptors;
+  for (let looks = 0; looks < 100 && isMore(); looks++) await pause(100);
+}
 
 /** Trains without end; after this many batches, in the middle of an epoch, `when` is called. */
 async function train(group: ProcessGroup, batches: number, when: () => void): Promise<void> {
@@ -48,6 +54,15 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
     }
     said['sums'] = sums;
   },
+  // 160 MB in pieces of 1 MiB.
+  async large({ rank, size, timeout, store }) {
+    const group = await ProcessGroup.open({ rank, size, timeout, store: await openStore(store) });
+    const tensor = Tensor.from(Float32Array.from({ length: 4e7 }, (_, i) => (rank + 1) * (i % 1000)));
+    group.allReduce(tensor);
+    said['neighbours'] = group.neighbours;
+    said['wrong'] = tensor.data.reduce((count, value, i) => count + Number(value !== 3 * (i % 1000)), 0);
+    await group.close();
+  },
   // One dies while the others have a part of what it sends.
   async half({ rank, size, timeout, store }) {
     const group = await ProcessGroup.open({ rank, size, timeout, store: await openStore(store) });
@@ -72,8 +87,7 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
     for (let round = 0; round < 10; round++) await once(`first-${round}`);
     const before = { ...counts(), bytes: process.memoryUsage().rss };
     for (let round = 0; round < 100; round++) await once(`round-${round}`);
-    // Who has closed a group has not heard yet that its thread is gone.
-    for (let looks = 0; looks < 100 && counts().threads > before.threads; looks++) await pause(100);
+    await settled(before);
     said['before'] = before;
     said['after'] = { ...counts(), bytes: process.memoryUsage().rss };
   },
@@ -102,8 +116,7 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
       await pause(200);
       await Promise.all(workers.map((worker) => worker.terminate()));
     }
-    // Who has closed a group has not heard yet that its thread is gone.
-    for (let looks = 0; looks < 100 && counts().threads > before.threads; looks++) await pause(100);
+    await settled(before);
     said['before'] = before;
     said['after'] = counts();
   },
