@@ -235,7 +235,11 @@ class Order {
   #isSum(at: number): boolean {
     const instruction = this.list.instructions[at];
     const { name } = instruction.op;
-    return instruction.shard === undefined && (name === 'accumulate' || name === 'group_sum' || name === 'group_reduce') && !stays(this.list, instruction);
+    return (
+      instruction.shard === undefined &&
+      (name === 'accumulate' || name === 'group_sum' || name === 'group_reduce') &&
+      !stays(this.list, instruction)
+    );
   }
 
   /** All, what is left in its order of before. */
