@@ -160,7 +160,7 @@ const kinds: Readonly<Record<string, Kind>> = {
     data: () => points(300),
     adam: true,
     options: () => ({ callbacks: [new Norms()], observeEvery: 3, maxGradNorm: 0.5 }),
-    count: ({ callbacks = [] }) => (callbacks[0] as Norms).sum,
+    count: ({ callbacks = [] }) => (callbacks[0] as Norms | undefined)?.sum ?? 0,
   },
   'conv-net': {
     make: () => convNet(8),
@@ -316,6 +316,7 @@ async function train(kind: string, group: ProcessGroup | undefined, errand: Erra
     validation: last?.validation,
     stopped: history.stopped,
     ...(count && { count: count(all) }),
+    ...(errand.measures && { sent: sent[1] - sent[0] }),
   };
 }
 
