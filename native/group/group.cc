@@ -14,6 +14,8 @@ namespace {
 // Below this many bytes everybody sends everything to everybody: one journey, and no second one for the sum.
 constexpr int64_t wholeBelow = 32768;
 constexpr int64_t pieceBytes = 1 << 20;
+// So many pieces of others are expected at once: each takes the place of one that has been added up.
+constexpr int64_t expected = 4;
 constexpr int64_t leastAlignment = 16;  // elements, of where chunks begin
 
 // A branch of the tree that one process has computed.
@@ -80,32 +82,34 @@ class GroupSum {
   }
   size_t workspaceBytes() const {
     const int64_t own = chunkEnd(rank_) - chunkBegin(rank_);
-    return size_t((partials_ * elements_ + (int64_t(shards_.branches.size()) - mine_ + 1) * own) * width_);
+    return size_t((partials_ * elements_ + (int64_t(shards_.branches.size()) - mine_) * expectedElements() + own) * width_);
   }
 
   void run(Channel& channel, void* workspace) {
     if (size_ == 1 || elements_ == 0) return;
     const uint64_t operation = channel.nextOperation();
-    const int64_t begin = chunkBegin(rank_), own = chunkEnd(rank_) - begin, others = int64_t(shards_.branches.size()) - mine_;
+    const int64_t begin = chunkBegin(rank_), others = int64_t(shards_.branches.size()) - mine_;
     unsigned char* const packed = static_cast<unsigned char*>(workspace);
     unsigned char* const received = packed + partials_ * elements_ * width_;
-    unsigned char* const result = received + others * own * width_;
+    unsigned char* const result = received + others * expectedElements() * width_;
     unsigned char* at = received;
     for (const Branch& branch : shards_.branches) {
       places_.push_back(branch.rank == rank_ ? nullptr : at);
-      if (branch.rank != rank_) at += own * width_;
+      if (branch.rank != rank_) at += expectedElements() * width_;
     }
     // Piece by piece: one is added up while the next ones travel, and its sum goes out at once.
     const int64_t pieces = piecesOf(rank_);
     std::vector<std::unique_ptr<Messages>> receives, sends;
     Messages results(channel, operation);
-    for (int64_t piece = 0; piece < pieces; ++piece) {
+    const auto expect = [&] {
+      const int64_t piece = int64_t(receives.size());
+      if (piece >= pieces) return;
       receives.push_back(std::make_unique<Messages>(channel, operation));
-      const Range range = pieceOf(rank_, piece);
       for (size_t i = 0; i < shards_.branches.size(); ++i)
         if (shards_.branches[i].rank != rank_)
-          receives.back()->receive(shards_.branches[i].rank, partOf(i, piece), places_[i] + (range.begin - begin) * width_, bytesOf(range));
-    }
+          receives.back()->receive(shards_.branches[i].rank, partOf(i, piece), places_[i] + placeOf(piece) * width_, bytesOf(pieceOf(rank_, piece)));
+    };
+    for (int64_t i = 0; i < expected; ++i) expect();
     int64_t most = pieces;
     for (int peer = 0; peer < size_; ++peer) most = std::max(most, piecesOf(peer));
     for (int64_t piece = 0; piece < most; ++piece) {
@@ -118,7 +122,8 @@ class GroupSum {
         if (!receives[size_t(piece)]->wait()) return;
         // What is sent from where the sum will stand has to be gone: of the own chunk nothing is, but where it is everything.
         if (everywhere_ && !sends[0]->wait()) return;
-        sumRange(range, range.begin - begin);
+        sumRange(range, placeOf(piece));
+        expect();
         if (isForAll_ && !everywhere_) {
           void* const sum = gathered(0, range, result + (range.begin - begin) * width_);
           for (int peer = 0; peer < size_; ++peer)
@@ -167,6 +172,9 @@ class GroupSum {
   };
   int64_t bytesOf(const Range& range) const { return (range.end - range.begin) * width_; }
   int64_t perPiece() const { return everywhere_ ? std::max<int64_t>(elements_, 1) : pieceBytes / width_; }
+  // Where a piece of another process stands while it is needed, in elements, and how many have room.
+  int64_t placeOf(int64_t piece) const { return piece % expected * perPiece(); }
+  int64_t expectedElements() const { return std::min(chunkEnd(rank_) - chunkBegin(rank_), expected * perPiece()); }
   int64_t piecesOf(int rank) const { return (chunkEnd(rank) - chunkBegin(rank) + perPiece() - 1) / perPiece(); }
   Range pieceOf(int rank, int64_t piece) const {
     const int64_t begin = chunkBegin(rank) + piece * perPiece();
