@@ -27,12 +27,15 @@ export interface Work {
   readonly count: number;
   readonly repeats: number;
   readonly shards: number;
+  /** Whether each process updates a part of the weights alone. */
+  readonly shardOptimizer: boolean;
 }
 
-async function main({ rank, size, threads, store: address, host, kind, count, repeats, shards }: Work): Promise<number[]> {
+async function main(work: Work): Promise<number[]> {
+  const { rank, size, threads, store: address, host, kind, count, repeats } = work;
   setNumThreads(threads);
   const group = size === 1 ? undefined : await ProcessGroup.open({ rank, size, store: await openStore(address), ...(host && { host }) });
-  const times = group !== undefined && kind === 'sum' ? await sums(group, count, repeats) : await steps(group, kind, count, repeats, shards);
+  const times = group !== undefined && kind === 'sum' ? await sums(group, count, repeats) : await steps(group, work);
   await group?.close();
   return times;
 }
@@ -51,7 +54,7 @@ async function sums(group: ProcessGroup, count: number, repeats: number): Promis
 }
 
 /** Milliseconds of a step, by epoch; the first one compiles. */
-async function steps(group: ProcessGroup | undefined, kind: string, batch: number, repeats: number, shards: number): Promise<number[]> {
+async function steps(group: ProcessGroup | undefined, { kind, count: batch, repeats, shards, shardOptimizer }: Work): Promise<number[]> {
   const [model, side] = kind === 'resnet20' ? [cifarResnet({ depth: 20 }), 32] : [resnet18({ imageSize: 64, classes: 10 }), 64];
   const perEpoch = 8;
   const examples = perEpoch * batch;
@@ -67,7 +70,7 @@ async function steps(group: ProcessGroup | undefined, kind: string, batch: numbe
     progress: false,
     log: false,
     sitter: false,
-    ...(group && { group }),
+    ...(group && { group, shardOptimizer }),
   };
   const { epochs } = await fit(model, data, options);
   return epochs.slice(1).map(({ seconds }) => (seconds / perEpoch) * 1e3);

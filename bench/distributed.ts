@@ -56,14 +56,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-const nodegrad = (name: string, processes: number, threads: number, shards: number): Contestant => ({
+const nodegrad = (name: string, processes: number, threads: number, shards: number, shardOptimizer = false): Contestant => ({
   name,
   processes,
   threads,
   async runs(task) {
     const folder = mkdtempSync(join(tmpdir(), 'nodegrad-bench-'));
     const store = pathToFileURL(folder).href;
-    const work = (rank: number): Work => ({ ...task, rank, size: processes, threads, store, shards });
+    const work = (rank: number): Work => ({ ...task, rank, size: processes, threads, store, shards, shardOptimizer });
     try {
       return await together(processes, threads, (rank) => [process.execPath, join(here, 'distributed.child.js'), JSON.stringify(work(rank))]);
     } finally {
@@ -105,7 +105,9 @@ async function measure(rounds: number, compiles: boolean): Promise<void> {
   ] as const) {
     await table(`${kind}, batch ${count}`, { kind, count, repeats: 3 }, [
       nodegrad('nodegrad, 16 shards', 2, 1, 16),
+      nodegrad('nodegrad, 16 shards, shardOptimizer', 2, 1, 16, true),
       nodegrad('nodegrad, 2 shards', 2, 1, 2),
+      nodegrad('nodegrad, 2 shards, shardOptimizer', 2, 1, 2, true),
       nodegrad('nodegrad, no group', 1, 2, 1),
       ...torches,
       torch('torch, no group', 1, 2, false),
@@ -138,7 +140,16 @@ async function overNetwork(): Promise<void> {
   const inSpaces = async (task: Task, shards: number): Promise<number[]> => {
     const folder = mkdtempSync(join(tmpdir(), 'nodegrad-bench-'));
     const store = pathToFileURL(folder).href;
-    const work = (rank: number): Work => ({ ...task, rank, size: 2, threads: 1, store, host: `10.77.0.${rank + 1}`, shards });
+    const work = (rank: number): Work => ({
+      ...task,
+      rank,
+      size: 2,
+      threads: 1,
+      store,
+      host: `10.77.0.${rank + 1}`,
+      shards,
+      shardOptimizer: false,
+    });
     const child = join(here, 'distributed.child.js');
     try {
       return await together(2, 1, (rank) => ['ip', 'netns', 'exec', spaces[rank], process.execPath, child, JSON.stringify(work(rank))]);

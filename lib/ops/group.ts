@@ -15,6 +15,13 @@ export interface Channel {
   readonly size: number;
 }
 
+/** Elements `begin` to `end` − 1 of something, and the process of a group that they are the business of. */
+export interface OwnedRange {
+  readonly begin: number;
+  readonly end: number;
+  readonly owner: number;
+}
+
 /** A part of the tree that a step's shards are added along, `begin` to `end` − 1, which one process has computed. */
 export type Branch = readonly [begin: number, end: number];
 

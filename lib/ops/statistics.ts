@@ -4,7 +4,7 @@ import type { AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
 import { emit, withoutGradients } from './emit.js';
-import { type Channel, groupShare } from './group.js';
+import { type Channel, groupShare, type OwnedRange } from './group.js';
 import { copy, copyInto, filled, gather, reshape, slice } from './shape.js';
 
 type Two = [Tensor<'float64'>, Tensor<'float64'>];
@@ -44,12 +44,8 @@ const sumBlocksOp = defineOp('sum_blocks', {
   gradient: 'none',
 });
 
-/** A stretch of a tensor that one process of a group has; null: all have it. */
-export interface Stretch {
-  readonly begin: number;
-  readonly end: number;
-  readonly owner: number | null;
-}
+/** Elements or blocks that one process of a group has; null: all have them. */
+export type Stretch = Omit<OwnedRange, 'owner'> & { readonly owner: number | null };
 
 /**
  * The first of what {@link sumSquares} gives, of the same bits, for a tensor of which each process has its stretches alone: they share sums of blocks, and

@@ -1,15 +1,17 @@
 // Gradient clipping between backward() and step(): by the norm of all gradients together, or by value.
 
 import { ArgumentError, checkNumber, checkOptions, expected } from '../errors.js';
-import { Layer } from '../layers/layer.js';
+import { type AnyLayer, Layer } from '../layers/layer.js';
 import { clipInPlace, div, minimum, scalar, scaleBy, sqrt } from '../ops/elementwise.js';
 import { withoutGradients } from '../ops/emit.js';
+import type { Channel, OwnedRange } from '../ops/group.js';
 import { sum } from '../ops/reduce.js';
 import { concat, filled } from '../ops/shape.js';
-import { sumSquares } from '../ops/statistics.js';
+import { type Stretch, sumSquares, sumSquaresOverGroup } from '../ops/statistics.js';
 import { materializeAll } from '../parameter.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
-import { checkLeaves, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
+import { type Segment, checkLeaves, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
+import type { StateMemory } from './state-memory.js';
 
 /** Whose gradients are clipped: a model, or parameters. */
 export type ClipTarget = Layer<never, unknown> | readonly AnyTensor[];
@@ -49,12 +51,55 @@ export function clipGradNorm(target: ClipTarget, maxGradNorm: number, options: C
   checkNumber(maxGradNorm, 'maxGradNorm', 0);
   return withoutGradients(() => {
     const gradients = gradientsOf(target);
-    const squares = gradients.map((gradient) => sumSquares(gradient)[0]);
-    const norm = squares.length === 0 ? filled([], 0, 'float64') : sqrt(sum(concat(squares)));
-    const factor = minimum(div(scalar(maxGradNorm, 'float64'), norm.add(eps)), 1);
-    for (const gradient of gradients) scaleBy(gradient, factor);
-    return norm;
+    return scaleToNorm(gradients, gradients.map((gradient) => sumSquares(gradient)[0]), maxGradNorm, eps); // biome-ignore format: one line
   });
+}
+
+/**
+ * @internal {@link clipGradNorm} of a model whose gradients processes have shared out: each has those of the weights that it updates. Norm and gradients
+ * have the same bits.
+ */
+export function clipSharedGradNorm(model: AnyLayer, maxGradNorm: number, memory: StateMemory, channel: Channel): void {
+  withoutGradients(() => {
+    const own: AnyTensor[] = [];
+    const squares = segmentsToClip(model).map(({ home, begin, end }) => {
+      const gradient = part(home.gradients as Float32Array, begin, end, home.dtype);
+      const stretches = withGaps(memory.ownersOf(home, begin, end) ?? [], begin, end);
+      for (const one of stretches)
+        if (one.owner === null || one.owner === channel.rank)
+          own.push(part(home.gradients as Float32Array, begin + one.begin, begin + one.end, home.dtype));
+      return sumSquaresOverGroup(gradient, stretches, channel);
+    });
+    scaleToNorm(own, squares, maxGradNorm, 1e-6);
+  });
+}
+
+/** Ranges of the elements `begin` to `end` − 1, counted from there, and what lies between them, which all processes have. */
+function withGaps(ranges: readonly OwnedRange[], begin: number, end: number): Stretch[] {
+  const stretches: Stretch[] = [];
+  let at = begin;
+  const add = (from: number, to: number, owner: number | null): void => {
+    if (from < to) stretches.push({ begin: from - begin, end: to - begin, owner });
+  };
+  for (const range of ranges) {
+    add(at, range.begin, null);
+    add(range.begin, range.end, range.owner);
+    at = range.end;
+  }
+  add(at, end, null);
+  return stretches;
+}
+
+function scaleToNorm(
+  gradients: readonly AnyTensor[],
+  squares: readonly Tensor<'float64'>[],
+  maxGradNorm: number,
+  eps: number,
+): Tensor<'float64'> {
+  const norm = squares.length === 0 ? filled([], 0, 'float64') : sqrt(sum(concat(squares)));
+  const factor = minimum(div(scalar(maxGradNorm, 'float64'), norm.add(eps)), 1);
+  for (const gradient of gradients) scaleBy(gradient, factor);
+  return norm;
 }
 
 /**
@@ -79,13 +124,17 @@ export function clipGradValue(target: ClipTarget, limit: number): void {
   });
 }
 
-// The gradients of the parameters that move, as few stretches of memory: neighbours in a slab are one.
 function gradientsOf(target: ClipTarget): AnyTensor[] {
+  return segmentsToClip(target).map(({ home, begin, end }) => part(home.gradients as Float32Array, begin, end, home.dtype));
+}
+
+// The parameters that move, as few stretches of memory: neighbours in a slab are one.
+function segmentsToClip(target: ClipTarget): Segment[] {
   if (!(target instanceof Layer || Array.isArray(target)))
     throw new ArgumentError(expected('a model or an array of parameters', 'target', target));
   const parameters = [...new Set(target instanceof Layer ? parametersOf(target) : checkLeaves(target))];
   materializeAll(parameters);
   const moving = movingOf(parameters);
   touchGradients(moving);
-  return segmentsOf(moving).map(({ home, begin, end }) => part(home.gradients as Float32Array, begin, end, home.dtype));
+  return segmentsOf(moving);
 }

@@ -5,7 +5,7 @@ import { ArgumentError, BusyError } from '../errors.js';
 import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
 import { holdsWhile, withoutGradients } from '../ops/emit.js';
-import { type Channel, groupShare } from '../ops/group.js';
+import { type Channel, groupShare, type OwnedRange } from '../ops/group.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Home, type Segment, homeOf, part } from './memory.js';
 
@@ -22,16 +22,42 @@ export interface StateKey {
   readonly name: string;
 }
 
-/** Parts begin at multiples of so many elements: of 64 bytes, or of 128. */
-const alignment = 16;
+/** Elements that processes share out among themselves at a time: gradients of a few layers, which are summed while backward goes on, have parts of all. */
+const stretch = 1 << 20;
+
+/** Parts begin at multiples of so many elements: of 64 bytes, or of 128; larger ones of as many as are summed at once for a norm. */
+const [alignment, largeAlignment] = [16, 4096];
+
+/** Cuts elements `first` to `last` − 1 into ranges, in their order, of which each process of a group of `size` has about as much. */
+export function shareOutRanges(first: number, last: number, size: number): OwnedRange[] {
+  const ranges: OwnedRange[] = [];
+  for (let begin = first; begin < last; begin += stretch) {
+    const length = Math.min(stretch, last - begin);
+    const unit = length >= 4 * largeAlignment * size ? largeAlignment : alignment;
+    const cut = (owner: number): number => begin + (owner === size ? length : Math.floor((owner * length) / size / unit) * unit);
+    for (let owner = 0; owner < size; owner++) if (cut(owner) < cut(owner + 1)) ranges.push({ begin: cut(owner), end: cut(owner + 1), owner });
+  }
+  return ranges;
+}
+
+/** The parts of ranges that lie in elements `begin` to `end` − 1. */
+function within(ranges: readonly OwnedRange[], begin: number, end: number): OwnedRange[] {
+  return ranges
+    .map((range) => ({ begin: Math.max(begin, range.begin), end: Math.min(end, range.end), owner: range.owner }))
+    .filter((range) => range.begin < range.end);
+}
+
+const lengthOf = (ranges: readonly OwnedRange[]): number => ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
 
 /**
- * State tensors, each as long as the parameters that they belong to, in one array for each home and name. In a group each process may keep one stretch of
- * every array: the state of the weights that it updates.
+ * State tensors, each as long as the parameters that they belong to, in one array for each home and name. In a group each process may keep its ranges of
+ * every array alone, one behind the other: the state of the weights that it updates.
  */
 export class StateMemory {
   #arrays: Arrays = new Map();
   readonly #extents = new Map<Home, Range>();
+  /** Who updates what of a home. */
+  readonly #ranges = new Map<Home, readonly OwnedRange[]>();
   /** The processes that share the state; null where it is whole. */
   #channel: Channel | null = null;
   /** Where the state is of which this process had a part; null where it is here. */
@@ -75,36 +101,33 @@ export class StateMemory {
       );
   }
 
-  /** What this process updates of these stretches. */
+  /** Which processes update elements `begin` to `end` − 1 of a home; null where each updates all. Elements between parameters may be nobody's. */
+  ownersOf(home: Home, begin: number, end: number): OwnedRange[] | null {
+    return this.#channel === null ? null : within(this.#rangesOf(home), begin, end);
+  }
+
+  /** What this process updates of these segments. */
   ownOf(segments: readonly Segment[]): Segment[] {
-    return segments
-      .map(({ home, begin, end, first }) => {
-        const [from, to] = this.#rangeOf(home);
-        return { home, first, begin: Math.max(begin, from), end: Math.min(end, to) };
-      })
-      .filter(({ begin, end }) => begin < end);
+    return segments.flatMap(({ home, begin, end, first }) =>
+      within(this.#ownRangesOf(home), begin, end).map((range) => ({ home, first, begin: range.begin, end: range.end })),
+    );
   }
 
-  /** The state of a stretch that this process updates. */
+  /** The state of a segment that this process updates, one of {@link ownOf}. */
   of({ home, begin, end }: Segment, name: string): AnyTensor {
-    const [first] = this.#rangeOf(home);
-    return part(this.#arrayOf(home, name), begin - first, end - first, home.dtype);
+    const at = this.#placeOf(home, begin);
+    return part(this.#arrayOf(home, name), at, at + end - begin, home.dtype);
   }
 
-  /** Gives all processes the weights of these stretches as those that updated them have them. */
+  /** Gives all processes the weights of these segments as those that updated them have them. */
   shareWeights(segments: readonly Segment[]): void {
     const channel = this.#channel;
     if (channel === null) return;
-    const pieces = segments.flatMap(({ home, begin, end }) =>
-      Array.from({ length: channel.size }, (_, owner) => {
-        const [from, to] = this.#rangeOf(home, owner);
-        return { home, owner, from: Math.max(begin, from), to: Math.min(end, to) };
-      }).filter(({ from, to }) => from < to),
-    );
+    const pieces = segments.flatMap(({ home, begin, end }) => within(this.#rangesOf(home), begin, end).map((range) => ({ home, ...range })));
     if (pieces.length === 0) return;
     groupShare(
       channel,
-      pieces.map(({ home, from, to }) => part(home.values, from, to, home.dtype)),
+      pieces.map(({ home, begin, end }) => part(home.values, begin, end, home.dtype)),
       pieces.map(({ owner }) => owner),
     );
   }
@@ -159,18 +182,15 @@ export class StateMemory {
   shareOut(channel: Channel): void {
     const whole = this.#arrays;
     this.#channel = channel;
+    this.#ranges.clear();
     this.#lost = null;
     this.#isComing = false;
     this.#replace(new Map());
-    this.#travel('first', (home, name, [from, to], owner) => {
-      const own = owner === channel.rank ? this.#arrayOf(home, name) : null;
+    this.#travel('first', (home, name, range) => {
+      const own = range.owner === channel.rank ? this.#pieceOf(home, name, range) : null;
       if (channel.rank > 0) return own;
-      const [first] = this.#extentOf(home);
       // What no step has made yet is zero.
-      const piece = whole
-        .get(home)
-        ?.get(name)
-        ?.subarray(from - first, to - first) as TypedArrayOf<FloatDType> | undefined;
+      const piece = this.#pieceOfWhole(whole.get(home)?.get(name), home, range);
       if (piece !== undefined) own?.set(piece as never);
       return piece ?? null;
     });
@@ -179,15 +199,15 @@ export class StateMemory {
   /** Brings all of it to process 0, which holds it beside its part until {@link release}. All processes do it at the same step. */
   gather(): void {
     const gathered: Arrays = new Map();
-    this.#travel('each', (home, name, [from, to], owner) => {
-      const own = owner === this.#channel?.rank ? this.#arrayOf(home, name) : null;
+    this.#travel('each', (home, name, range) => {
+      const own = range.owner === this.#channel?.rank ? this.#pieceOf(home, name, range) : null;
       if (this.#channel?.rank !== 0) return own;
       const [first, last] = this.#extentOf(home);
       const named = gathered.get(home) ?? new Map<string, TypedArrayOf<FloatDType>>();
       gathered.set(home, named);
       const whole = named.get(name) ?? allocateShared(last - first, home.dtype);
       named.set(name, whole);
-      const piece = whole.subarray(from - first, to - first) as TypedArrayOf<FloatDType>;
+      const piece = this.#pieceOfWhole(whole, home, range) as TypedArrayOf<FloatDType>;
       if (own !== null) piece.set(own as never);
       return piece;
     });
@@ -203,6 +223,7 @@ export class StateMemory {
   end(hasFailed: boolean): void {
     if (this.#channel === null && !this.#isComing) return;
     this.#channel = null;
+    this.#ranges.clear();
     this.#isComing = false;
     if (this.#gathered === null && [...this.keys()].length > 0)
       this.#lost = hasFailed
@@ -218,7 +239,7 @@ export class StateMemory {
    * @param from - Who has the parts: process 0, or each its own.
    * @param memoryOf - Where this process has a part or wants it; null for nowhere.
    */
-  #travel(from: 'first' | 'each', memoryOf: (home: Home, name: string, range: Range, owner: number) => TypedArrayOf<FloatDType> | null): void {
+  #travel(from: 'first' | 'each', memoryOf: (home: Home, name: string, range: OwnedRange) => TypedArrayOf<FloatDType> | null): void {
     const channel = this.#channel;
     if (channel === null) return;
     const done = new Map<Home, Set<string>>();
@@ -228,10 +249,9 @@ export class StateMemory {
       done.set(home, names);
       if (names.has(name)) continue;
       names.add(name);
-      for (let owner = 0; owner < channel.size; owner++) {
-        const [begin, end] = this.#rangeOf(home, owner);
-        if (begin === end) continue;
-        const memory = memoryOf(home, name, [begin, end], owner);
+      for (const range of this.#rangesOf(home)) {
+        const { begin, end, owner } = range;
+        const memory = memoryOf(home, name, range);
         if (owner === 0) continue; // it comes from process 0, or goes there
         const room = memory ?? allocateShared(end - begin, home.dtype);
         withoutGradients(() => groupShare(channel, [part(room, 0, end - begin, home.dtype)], [from === 'first' ? 0 : owner]));
@@ -257,13 +277,34 @@ export class StateMemory {
     return extent;
   }
 
-  /** What a process keeps of a home. */
-  #rangeOf(home: Home, rank = this.#channel?.rank ?? 0): Range {
-    const [first, last] = this.#extentOf(home);
-    const { size } = this.#channel ?? { size: 1 };
-    const cut = (process: number): number =>
-      process === size ? last : first + Math.floor((process * (last - first)) / size / alignment) * alignment;
-    return [cut(rank), cut(rank + 1)];
+  #rangesOf(home: Home): readonly OwnedRange[] {
+    let ranges = this.#ranges.get(home);
+    if (ranges === undefined) {
+      const [begin, end] = this.#extentOf(home);
+      ranges = this.#channel === null ? [{ begin, end, owner: 0 }] : shareOutRanges(begin, end, this.#channel.size);
+      this.#ranges.set(home, ranges);
+    }
+    return ranges;
+  }
+
+  /** What this process keeps of a home. */
+  #ownRangesOf(home: Home): OwnedRange[] {
+    return this.#rangesOf(home).filter(({ owner }) => owner === (this.#channel?.rank ?? 0));
+  }
+
+  /** Where the state of an element lies in this process's array. */
+  #placeOf(home: Home, element: number): number {
+    return lengthOf(within(this.#ownRangesOf(home), 0, element));
+  }
+
+  #pieceOf(home: Home, name: string, { begin, end }: OwnedRange): TypedArrayOf<FloatDType> {
+    const at = this.#placeOf(home, begin);
+    return this.#arrayOf(home, name).subarray(at, at + end - begin) as TypedArrayOf<FloatDType>;
+  }
+
+  #pieceOfWhole<T extends TypedArrayOf<FloatDType> | undefined>(whole: T, home: Home, { begin, end }: OwnedRange): T {
+    const [first] = this.#extentOf(home);
+    return whole?.subarray(begin - first, end - first) as T;
   }
 
   #arrayOf(home: Home, name: string): TypedArrayOf<FloatDType> {
@@ -271,8 +312,7 @@ export class StateMemory {
     if (named === undefined) this.#arrays.set(home, (named = new Map()));
     let array = named.get(name);
     if (array === undefined) {
-      const [from, to] = this.#rangeOf(home);
-      named.set(name, (array = allocateShared(to - from, home.dtype)));
+      named.set(name, (array = allocateShared(lengthOf(this.#ownRangesOf(home)), home.dtype)));
     }
     return array;
   }

@@ -47,7 +47,7 @@ export interface FitOptions {
   readonly group?: ProcessGroup;
   /**
    * Shares the state of the optimizer, such as Adam's averages, out over the processes of `group`, as ZeRO does in its first stage (Rajbhandari et al.
-   * 2020): each keeps the state of its part of the weights alone, updates these, and gives them to the others. The weights have the same bits, and so have
+   * 2020): each keeps the state of its part of the weights alone, gets their gradients, updates them, and gives them to the others: as many bytes travel as without. The weights have the same bits, and so have
    * checkpoints, which are whole: a run may go on with another number of processes, or without. After `fit` process 0 has the whole state. An update
    * has to work element by element, as all optimizers here do. A run that fails or is aborted leaves the last checkpoint that was due. Default false.
    */

@@ -132,12 +132,12 @@ class Fitting implements TrainingRun {
     this.#eager = checkFlag(options.eager ?? false, 'options.eager');
     this.maxGradNorm = options.maxGradNorm === undefined ? undefined : checkNumber(options.maxGradNorm, 'options.maxGradNorm', 0);
     const { loss, optimizer, history, epochs, validation } = this;
-    const { wantsBatches: keepPrediction, wantsObservations } = this.#callbacks;
-    this.#observeEvery = checkInteger(options.observeEvery ?? 10, 'options.observeEvery', 0) * Number(wantsObservations);
+    const [wanted, sharding, every] = [this.#callbacks, shardingOf(options), options.observeEvery ?? 10];
+    this.#observeEvery = checkInteger(every, 'options.observeEvery', 0) * Number(wanted.wantsObservations || sharding !== null);
     this.#parts = { model, loss, optimizer, metrics: this.#metrics, regularizers: checkRegularizers(options.regularizers) };
-    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, keepPrediction, shards, ...togetherOf(options) });
+    this.#steps = makeTrainSteps({ ...this.#parts, clipping: this, wanted, shards, sharding, ...togetherOf(options) });
     this.#compiled = this.#steps.map((step) => compileReported(step, precisionOf(options, model), this));
-    const run = { data, validation, history, epochs, sharding: shardingOf(options), callbacks: [...(options.callbacks ?? []), ...kept] };
+    const run = { data, validation, history, epochs, sharding, callbacks: [...(options.callbacks ?? []), ...kept] };
     this.#runParts = { ...this.#parts, ...run, settings: settingsOf(options, shards, this.batchSize, this.#seed) };
     this.#checkpoints = checkpointsOf(options.checkpoint, options.resume, this.#runParts, this, options.group);
   }

@@ -65,7 +65,9 @@ export async function meet(
   if (group === undefined || group.size === 1) return stays;
   const description = await describeRun(parts);
   await group.barrier(); // what follows holds up this thread, and all are there
-  const sharding = parts.sharding ? `there, with ${checkpointsText(checkpoints)}` : 'not there';
+  const sharding = parts.sharding
+    ? `there, with ${checkpointsText(checkpoints)}, observed every ${parts.sharding.observeEvery} steps`
+    : 'not there';
   if (group.rank === 0) {
     const { state, tensors } = checkpoints?.resumed ?? captureRun(parts, position(), description);
     const sent = [...tensors].filter(([name]) => !parts.sharding || !name.startsWith('optimizer.')); // the rest is shared out

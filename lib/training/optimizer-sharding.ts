@@ -2,20 +2,25 @@
 
 import type { ProcessGroup } from '../distributed/process-group.js';
 import { ArgumentError, checkFlag } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
+import type { OwnedRange } from '../ops/group.js';
+import { clipSharedGradNorm } from '../optimizers/clip.js';
+import { homeOf } from '../optimizers/memory.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import type { AnyTensor } from '../tensor.js';
 import type { CheckpointOptions, CheckpointRounds } from './checkpoint.js';
 import type { FitOptions } from './fit-options.js';
 import { allStateFinite } from './non-finite.js';
 import type { RunParts } from './run-state.js';
 
 /** The sharing that options ask for; null for none. */
-export function shardingOf({ shardOptimizer, group, optimizer }: FitOptions): OptimizerSharding | null {
+export function shardingOf({ shardOptimizer, group, optimizer, observeEvery = 10 }: FitOptions): OptimizerSharding | null {
   if (!checkFlag(shardOptimizer ?? false, 'options.shardOptimizer')) return null;
   if (group === undefined)
     throw new ArgumentError(
       '`options.shardOptimizer` shares the state of the optimizer out over the processes of a group: give `options.group`',
     );
-  return group.size === 1 ? null : new OptimizerSharding(group, optimizer);
+  return group.size === 1 ? null : new OptimizerSharding(group, optimizer, observeEvery);
 }
 
 /** The sharing of one run. */
@@ -25,7 +30,22 @@ export class OptimizerSharding {
   constructor(
     readonly group: ProcessGroup,
     readonly optimizer: Optimizer,
+    /** In every so many steps all processes have whole gradients, for those of them that observe the step. */
+    readonly observeEvery: number,
   ) {}
+
+  /** Which processes update which elements of a parameter, and want their gradients alone; null where each updates all, or the optimizer none. */
+  ownersOf(parameter: AnyTensor): OwnedRange[] | null {
+    if (!this.optimizer.owns(parameter)) return null;
+    const { home, begin } = homeOf(parameter);
+    const ranges = this.optimizer.stateMemory.ownersOf(home, begin, begin + parameter.size);
+    return ranges?.map((range) => ({ begin: range.begin - begin, end: range.end - begin, owner: range.owner })) ?? null;
+  }
+
+  /** Clips gradients of which each process has its own. */
+  clip(model: AnyLayer, maxGradNorm: number): void {
+    clipSharedGradNorm(model, maxGradNorm, this.optimizer.stateMemory, this.group.channel);
+  }
 
   /** Does without the state in what process 0 tells this one, which has its part from {@link begin}. */
   expect(): void {

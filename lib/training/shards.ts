@@ -4,8 +4,21 @@ import { context, within } from '../context.js';
 import { bytesOf } from '../dtype.js';
 import { accumulateOp, div, greater, mul, scalar, scaleBy, where } from '../ops/elementwise.js';
 import { emitInPlace, isRecording, withoutGradients } from '../ops/emit.js';
-import { cast, concat, copy, copyInto, filled } from '../ops/shape.js';
-import { type Branch, branchesOf, type Channel, groupShare, groupSum, middleOf, ownerOf, rowsOfShard, shardWithRows } from '../ops/group.js';
+import { cast, concat, copy, copyInto, filled, reshape, slice } from '../ops/shape.js';
+import {
+  type Branch,
+  branchesOf,
+  type Channel,
+  groupReduce,
+  groupShare,
+  groupSum,
+  middleOf,
+  type OwnedRange,
+  type OwnedSum,
+  ownerOf,
+  rowsOfShard,
+  shardWithRows,
+} from '../ops/group.js';
 import { Lockstep } from '../ops/lockstep.js';
 import { type LeafGradients, type Shards, withinShard } from '../ops/shards.js';
 import { type StateWrite, whereWritten } from '../ops/state.js';
@@ -103,25 +116,39 @@ function addContribution(left: Contribution, right: Contribution): Contribution 
 /** Bytes of gradients that a recorded step sums over the group at once: while they travel, backward goes on. */
 const bytesAtOnce = 4 << 20;
 
+/** Elements of a tensor, on its memory. */
+const elementsOf = (tensor: AnyTensor, { begin, end }: Omit<OwnedRange, 'owner'>): AnyTensor =>
+  slice(reshape(tensor as Tensor, [tensor.size]), begin, end);
+
 /**
  * Adds up over all processes what this one has of each branch of its own, in place: the first one takes the sums. Gradients of the last layers are there
- * first, and begin; loss and state come with those of the first layers.
+ * first, and begin; loss and state come with those of the first layers. A gradient whose elements have owners goes to these alone.
  */
-function addOverGroup(channel: Channel, own: readonly Contribution[], gradients: number, count: number, rows: number): void {
+function addOverGroup(
+  channel: Channel,
+  own: readonly Contribution[],
+  owners: readonly (readonly OwnedRange[] | null)[],
+  count: number,
+  rows: number,
+): void {
   const flat = own.map(({ tensors, states }) => [...tensors, ...states.flatMap(({ values }) => values)]);
   const sums = flat[0].map((_, i) => flat.map((tensors) => tensors[i]));
-  const rest = sums.slice(gradients);
-  let waiting: (typeof sums)[number][] = [];
+  let waiting: (readonly AnyTensor[])[] = [];
+  let owned: OwnedSum[] = [];
   let bytes = 0;
-  for (let i = gradients - 1; i >= 0 && isRecording(); i--) {
-    waiting.push(sums[i]);
-    bytes += sums[i][0].size * bytesOf(sums[i][0].dtype as 'float32');
-    if (bytes < bytesAtOnce || i === 0) continue;
+  const add = (): void => {
+    groupReduce(channel, owned, count, rows);
     groupSum(channel, waiting, count, rows);
-    waiting = [];
-    bytes = 0;
+    [waiting, owned, bytes] = [[], [], 0];
+  };
+  for (const [i, ranges] of [...owners.entries()].reverse()) {
+    if (ranges === null) waiting.push(sums[i]);
+    else for (const range of ranges) owned.push({ tensors: sums[i].map((tensor) => elementsOf(tensor, range)), owner: range.owner });
+    bytes += sums[i][0].size * bytesOf(sums[i][0].dtype as 'float32');
+    if (bytes >= bytesAtOnce && i > 0 && isRecording()) add();
   }
-  groupSum(channel, isRecording() ? [...waiting, ...rest] : sums, count, rows);
+  waiting.push(...sums.slice(owners.length));
+  add();
 }
 
 /** Adds up along the tree what the shards of `parts` have brought that have any share, in place. */
@@ -166,6 +193,8 @@ export interface ShardsOptions {
   readonly channel: Channel | null;
   /** Whether batch normalization sees the whole batch: then the step is recorded. */
   readonly isTogether: boolean;
+  /** Which processes want which elements of a leaf's gradient; null where all want all of it. */
+  readonly ownersOf: (leaf: AnyTensor) => readonly OwnedRange[] | null;
 }
 
 /**
@@ -178,7 +207,7 @@ export interface ShardsOptions {
 export function overShards<R extends ShardResult>(
   batch: readonly TensorTree[],
   count: number,
-  { leaves, isSum, channel, isTogether }: ShardsOptions,
+  { leaves, isSum, channel, isTogether, ownersOf }: ShardsOptions,
   pass: (batch: readonly TensorTree[]) => R,
 ): ShardsResult<R> {
   const rows = firstTensor(batch[0], 'inputs').shape[0];
@@ -238,9 +267,10 @@ export function overShards<R extends ShardResult>(
   };
   const computed = lockstep === null ? leaf : inLockstep(lockstep, parts, shareOf, leaf);
   const own = parts.map(([begin, end]) => addInTree(begin, end, computed, addContribution) as Contribution);
+  const owners = leaves.map((leaf) => (others === null ? null : ownersOf(leaf)));
   if (others !== null)
     withoutGradients(() => {
-      addOverGroup(others, own, leaves.length, count, rows);
+      addOverGroup(others, own, owners, count, rows);
       shareReached(others, leaves, reached);
     });
   const [{ tensors, states }] = own;
@@ -258,8 +288,12 @@ export function overShards<R extends ShardResult>(
           for (const [i, parameter] of leaves.entries()) {
             if (!reached.has(parameter)) continue;
             const target = parameter.gradientTarget() as AnyTensor;
-            copyInto(target, tensors[i]);
-            if (inverse !== null) scaleBy(target, cast(inverse, 'float64'));
+            for (const range of owners[i] ?? [{ begin: 0, end: target.size, owner: null }]) {
+              if (range.owner !== null && range.owner !== channel?.rank) continue;
+              const [to, from] = range.owner === null ? [target, tensors[i]] : [elementsOf(target, range), elementsOf(tensors[i], range)];
+              copyInto(to, from);
+              if (inverse !== null) scaleBy(to, cast(inverse, 'float64'));
+            }
           }
         }),
       writeState: () => {

@@ -17,6 +17,7 @@ import { type TensorTree, firstTensor, mapTensors } from '../tree.js';
 import type { Regularizer } from '../regularizers/regularizer.js';
 import { checkOutput, countedOf, isSumOf, lossOf } from './evaluate.js';
 import { type ObservedNumbers, observed } from './observe.js';
+import type { OptimizerSharding } from './optimizer-sharding.js';
 import { checkReach } from './reach.js';
 import { type ComputedShard, joinShards, overShards, shareShards, withRows } from './shards.js';
 
@@ -44,14 +45,16 @@ export interface StepParts {
   readonly clipping: { readonly maxGradNorm: number | undefined };
   /** What keeps weights small beside the loss. */
   readonly regularizers: readonly Regularizer[];
-  /** Whether the prediction is wanted. */
-  readonly keepPrediction: boolean;
+  /** Whether predictions are wanted, and observations. Where another process observes a step, this one has whole gradients all the same. */
+  readonly wanted: { readonly wantsBatches: boolean; readonly wantsObservations: boolean };
   /** How many shards a batch is computed in. */
   readonly shards: number;
   /** The processes that compute them together; null for this one alone. */
   readonly channel: Channel | null;
   /** Whether batch normalization sees all of them. */
   readonly isTogether: boolean;
+  /** How they share out the state of the optimizer; null where each has all of it. */
+  readonly sharding: OptimizerSharding | null;
 }
 
 /** What a forward pass leaves. */
@@ -103,12 +106,13 @@ export function makeTrainSteps({
   metrics,
   clipping,
   regularizers,
-  keepPrediction,
+  wanted,
   shards,
   channel,
   isTogether,
+  sharding,
 }: StepParts): [plain: TrainStep, observed: TrainStep] {
-  const keep = keepPrediction || needPrediction(metrics);
+  const keep = wanted.wantsBatches || needPrediction(metrics);
   let checked = false;
   const forward = (...[inputs, targets, weights]: AnyPair): Forward => {
     const { result, held } = holdState(() =>
@@ -156,12 +160,13 @@ export function makeTrainSteps({
       return { measured: made, prediction };
     });
   };
-  const sharded = (...batch: AnyPair): Omit<StepResult, 'observation'> => {
+  /** `isWhole`: each process has all gradients, not those of the weights alone that it updates. */
+  const sharded = (batch: AnyPair, isWhole: boolean): Omit<StepResult, 'observation'> => {
     const leaves = model.parameters().filter(({ requiresGrad }) => requiresGrad);
     const made = overShards(
       batch.filter((tree) => tree !== undefined),
       shards,
-      { leaves, isSum: isSumOf(loss), channel, isTogether },
+      { leaves, isSum: isSumOf(loss), channel, isTogether, ownersOf: (leaf) => (isWhole ? null : (sharding?.ownersOf(leaf) ?? null)) },
       (part) => {
         const result = forward(...(part as AnyPair));
         return { ...result, ...measured(result.prediction, ...(part as AnyPair)), whole: result.prediction, part: part as AnyPair };
@@ -188,22 +193,26 @@ export function makeTrainSteps({
         : null,
     };
   };
-  const gradients = shards === 1 ? whole : sharded;
-  const update = (): void => {
+  const gradients = (batch: AnyPair, isWhole: boolean): Omit<StepResult, 'observation'> =>
+    shards === 1 ? whole(...batch) : sharded(batch, isWhole);
+  const update = (isWhole: boolean): void => {
     const { maxGradNorm } = clipping;
     holdsWhile(() => clipping.maxGradNorm === maxGradNorm);
-    if (maxGradNorm !== undefined) clipGradNorm(model, maxGradNorm);
+    if (maxGradNorm !== undefined && (isWhole || sharding === null)) clipGradNorm(model, maxGradNorm);
+    else if (maxGradNorm !== undefined) sharding?.clip(model, maxGradNorm);
     optimizer.step();
     for (const one of regularizers) one.constrain();
   };
+  const unseen = (batch: AnyPair, isWhole: boolean): StepResult => {
+    const result = gradients(batch, isWhole);
+    update(isWhole);
+    return { ...result, observation: null };
+  };
   return [
+    (...batch) => unseen(batch, false),
     (...batch) => {
-      const result = gradients(...batch);
-      update();
-      return { ...result, observation: null };
-    },
-    (...batch) => {
-      const { result, observation } = observed(model, optimizer, () => gradients(...batch), update, { isLight: true });
+      if (!wanted.wantsObservations) return unseen(batch, true);
+      const { result, observation } = observed(model, optimizer, () => gradients(batch, true), () => update(true), { isLight: true }); // biome-ignore format: one line
       return { ...result, observation };
     },
   ];

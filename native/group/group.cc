@@ -16,6 +16,8 @@ constexpr int64_t wholeBelow = 32768;
 constexpr int64_t pieceBytes = 1 << 20;
 // So many pieces of others are expected at once: each takes the place of one that has been added up.
 constexpr int64_t expected = 4;
+// What has so many bytes is shared from where it lies; smaller ones go side by side.
+constexpr int64_t aloneFrom = 32768;
 constexpr int64_t leastAlignment = 16;  // elements, of where chunks begin
 
 // A branch of the tree that one process has computed.
@@ -269,36 +271,47 @@ size_t sumWorkspace(const Channel& channel, const Sum& what, const Operands& ope
 
 void sum(Channel& channel, const Sum& what, const Operands& operands, void* workspace) { GroupSum(channel, what, operands).run(channel, workspace); }
 
+size_t shareWorkspace(const Share& what, const Operands& operands) {
+  int64_t bytes = 0;
+  for (int64_t i = 0; i < what.count; ++i)
+    if (const int64_t length = operands.length(operands.context, i); length < aloneFrom) bytes += length;
+  return size_t(bytes);
+}
+
 void share(Channel& channel, const Share& what, const Operands& operands, void* workspace) {
   if (channel.size() == 1) return;
-  Messages messages(channel, channel.nextOperation());
-  unsigned char* at = static_cast<unsigned char*>(workspace);
-  const auto forOwned = [&](int owner, auto&& body) {
-    for (int64_t i = 0; i < what.count; ++i)
-      if (what.owners[i] == owner && operands.length(operands.context, i) > 0) body(operands.data(operands.context, i), operands.length(operands.context, i));
+  const uint64_t operation = channel.nextOperation();
+  Messages messages(channel, operation);
+  const auto travel = [&](int owner, uint64_t part, void* data, int64_t bytes) {
+    if (owner != channel.rank()) return messages.receive(owner, part, data, bytes);
+    for (int peer = 0; peer < channel.size(); ++peer)
+      if (peer != owner) messages.send(peer, part, data, bytes);
   };
-  std::vector<unsigned char*> blocks;
-  for (int owner = 0; owner < channel.size(); ++owner) {
-    unsigned char* const block = at;
-    blocks.push_back(block);
-    forOwned(owner, [&](void* data, int64_t bytes) {
-      if (owner == channel.rank()) std::memcpy(at, data, size_t(bytes));
+  // Of the small ones; `body` is told where each has its place in the workspace.
+  const auto forSmall = [&](int owner, unsigned char* at, auto&& body) {
+    for (int64_t i = 0; i < what.count; ++i) {
+      const int64_t bytes = operands.length(operands.context, i);
+      if (what.owners[i] != owner || bytes == 0 || bytes >= aloneFrom) continue;
+      body(operands.data(operands.context, i), at, size_t(bytes));
       at += bytes;
-    });
-    if (owner != channel.rank()) messages.receive(owner, uint64_t(owner), block, at - block);
-    else
-      for (int peer = 0; peer < channel.size(); ++peer)
-        if (peer != owner) messages.send(peer, uint64_t(owner), block, at - block);
+    }
+    return at;
+  };
+  for (int64_t i = 0; i < what.count; ++i)
+    if (const int64_t bytes = operands.length(operands.context, i); bytes >= aloneFrom)
+      travel(int(what.owners[i]), uint64_t(i + 1) << 32, operands.data(operands.context, i), bytes);
+  std::vector<unsigned char*> blocks = {static_cast<unsigned char*>(workspace)};
+  for (int owner = 0; owner < channel.size(); ++owner) {
+    const bool isOwn = owner == channel.rank();
+    unsigned char* const block = blocks.back();
+    blocks.push_back(forSmall(owner, block, [&](void* data, unsigned char* at, size_t bytes) {
+      if (isOwn) std::memcpy(at, data, bytes);
+    }));
+    travel(owner, uint64_t(owner), block, blocks.back() - block);
   }
   if (!messages.wait()) return;
-  for (int owner = 0; owner < channel.size(); ++owner) {
-    if (owner == channel.rank()) continue;
-    const unsigned char* from = blocks[size_t(owner)];
-    forOwned(owner, [&](void* data, int64_t bytes) {
-      std::memcpy(data, from, size_t(bytes));
-      from += bytes;
-    });
-  }
+  for (int owner = 0; owner < channel.size(); ++owner)
+    if (owner != channel.rank()) forSmall(owner, blocks[size_t(owner)], [](void* data, unsigned char* at, size_t bytes) { std::memcpy(data, at, bytes); });
 }
 
 const char* lastFailure() { return failure.empty() ? nullptr : failure.c_str(); }

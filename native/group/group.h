@@ -32,11 +32,12 @@ int64_t partialsOf(const Channel&, int64_t shards, int64_t rows);
 size_t sumWorkspace(const Channel&, const Sum&, const Operands&);
 void sum(Channel&, const Sum&, const Operands&, void* workspace);
 
-// Each of `count` operands, of these bytes, as its owner has it. The workspace has all of their bytes.
+// Each of `count` operands, of these bytes, as its owner has it. Where it fails, operands of others may hold a part of what was to come.
 struct Share {
   int64_t count;
   const int64_t* owners;
 };
+size_t shareWorkspace(const Share&, const Operands&);
 void share(Channel&, const Share&, const Operands&, void* workspace);
 
 // What the last of these that ran on this thread failed of; null: nothing.

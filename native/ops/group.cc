@@ -89,11 +89,7 @@ const char* checkGroupShare(const Call& c) {
   const std::shared_ptr<Channel> channel = channelAt(c.ints[0]);
   return channel ? checkOwners(c.ints + 1, c.operandCount, *channel) : closed;
 }
-size_t workspaceOfGroupShare(const Call& c) {
-  int64_t bytes = 0;
-  for (int i = 0; i < c.operandCount; ++i) bytes += bytesAt(&c, i);
-  return size_t(bytes);
-}
+size_t workspaceOfGroupShare(const Call& c) { return group::shareWorkspace({c.operandCount, c.ints + 1}, {&c, dataAt, bytesAt, nullptr}); }
 
 }  // namespace
 

@@ -36,7 +36,7 @@ for (const size of [1, 2, 3, 4, 7])
     t.timeout(120_000);
     for (const { seconds, afterwards, ...said } of await together('bits', size)) {
       t.is(said['error'], undefined);
-      t.is(Object.keys(said).length, 12);
+      t.is(Object.keys(said).length, 10);
       for (const [what, seen] of Object.entries(said))
         t.deepEqual(seen, { shape: true, isPart: true, isWhole: true, isSum: true, isLeftAlone: true }, what);
     }
@@ -69,15 +69,16 @@ inGroups('what cannot be scattered is refused in words before anything is sent',
 });
 
 inGroups('tensors of other shapes, a silent process and an aborted signal end the call with an error', async (t) => {
-  for (const { code, error, seconds } of await together('shapes', 2, 1500)) {
+  t.timeout(120_000);
+  for (const { code, error, seconds } of await together('shapes', 2, 5000)) {
     t.is(code, 'ERR_GROUP');
     t.regex(error as string, /^(waited for process \d in vain.* a tensor of another shape|lost the connection to process \d)/);
-    t.true((seconds as number) < 15);
+    t.true((seconds as number) < 60);
   }
-  const [waited] = await together('silent', 2, 1500);
+  const [waited] = await together('silent', 2, 5000);
   t.is(waited['code'], 'ERR_GROUP');
   t.regex(waited['error'] as string, /^waited for process 1 in vain/);
   const [aborted] = await together('aborted', 2, 60_000);
   t.regex(aborted['error'] as string, /its signal was aborted|the group was closed/);
-  t.true((aborted['seconds'] as number) < 15);
+  t.true((aborted['seconds'] as number) < 60);
 });

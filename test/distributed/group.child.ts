@@ -15,6 +15,7 @@ import {
   Linear,
   LogLoss,
   Metric,
+  type Observation,
   ProcessGroup,
   RocAuc,
   SGD,
@@ -49,6 +50,8 @@ export interface Errand {
   readonly options?: Partial<FitOptions>;
   readonly threads?: number;
   readonly reproducible?: boolean;
+  /** Whether bytes are counted. */
+  readonly measures?: boolean;
   /** What goes wrong in this process: it throws, kills itself or stops answering in this step of a run. */
   readonly fault?: { readonly step: number; readonly kind: 'throws' | 'dies' | 'hangs' | 'stops' };
 }
@@ -62,6 +65,8 @@ export interface Outcome {
   readonly stopped: string | null;
   /** What the kind counts. */
   readonly count?: number;
+  /** Bytes that the process sent in the second epoch. */
+  readonly sent?: number;
 }
 
 class LastState extends Layer {
@@ -120,6 +125,14 @@ interface Kind {
   readonly isTwice?: boolean;
 }
 
+/** Adds up what observed steps say of gradients, updates and weights. */
+class Norms {
+  sum = 0;
+  onObserve({ parameters }: Observation): void {
+    for (const { gradientNorm, updateNorm, weightNorm } of parameters) this.sum = this.sum * 1.01 + gradientNorm + updateNorm + weightNorm;
+  }
+}
+
 /** Notes how many bytes of state the optimizer keeps here while it trains. */
 class StateBytes {
   bytes = 0;
@@ -135,6 +148,20 @@ const kinds: Readonly<Record<string, Kind>> = {
   counted: { make: makeModel, data: () => counted(70) },
   // Gradients of several times what is summed at once, beside backward.
   wide: { make: () => mlp({ inputShape: [2], hidden: [1100, 1100], classes: 4 }), data: () => points(70) },
+  // Norms of parts, of which most begin where a block of what is summed at once begins, and of steps that are observed.
+  clipped: {
+    make: () => mlp({ inputShape: [2], hidden: [1100, 1100], classes: 4 }),
+    data: () => points(70),
+    adam: true,
+    options: () => ({ maxGradNorm: 0.1 }),
+  },
+  observed: {
+    make: () => mlp({ inputShape: [2], hidden: [64, 64], classes: 4 }),
+    data: () => points(300),
+    adam: true,
+    options: () => ({ callbacks: [new Norms()], observeEvery: 3, maxGradNorm: 0.5 }),
+    count: ({ callbacks = [] }) => (callbacks[0] as Norms | undefined)?.sum ?? 0,
+  },
   'conv-net': {
     make: () => convNet(8),
     data: () => new TensorDataset(uniform([70, 16, 16, 3]), labels(70, 10), { name: 'noise', classes: 10 }),
@@ -242,7 +269,8 @@ function kindOf(kind: string): Kind {
   };
 }
 
-async function train(kind: string, group: ProcessGroup | undefined, { rank, fault, options }: Errand): Promise<Outcome> {
+async function train(kind: string, group: ProcessGroup | undefined, errand: Errand): Promise<Outcome> {
+  const { rank, fault, options } = errand;
   const { make, data, adam = false, options: own, count, isTwice = false } = kindOf(kind);
   setSeed(11);
   const model = make();
@@ -259,6 +287,8 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     },
   };
   const special = own?.(model);
+  const sent: number[] = [];
+  const meter = { onEpochEnd: () => void sent.push(group?.bytesSent ?? 0) };
   const all: FitOptions = {
     loss: new CrossEntropyLoss(),
     optimizer: adam ? new Adam(model, { lr: 0.01 }) : new SGD(model, { lr: 0.05, momentum: 0.9 }),
@@ -268,7 +298,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     progress: false,
     log: false,
     ...(group && { group }),
-    ...(options?.checkpoint === undefined && fault === undefined ? {} : { callbacks: [faults] }),
+    callbacks: options?.checkpoint === undefined && fault === undefined ? [meter] : [faults],
     ...special,
     ...options,
   };
@@ -286,6 +316,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     validation: last?.validation,
     stopped: history.stopped,
     ...(count && { count: count(all) }),
+    ...(errand.measures && { sent: sent[1] - sent[0] }),
   };
 }
 

@@ -2,7 +2,8 @@
 
 import { readdirSync } from 'node:fs';
 import test from 'ava';
-import { ArgumentError, CrossEntropyLoss, SGD, fit } from '../../lib/index.js';
+import { ArgumentError, CrossEntropyLoss, type FitOptions, SGD, fit } from '../../lib/index.js';
+import { shareOutRanges } from '../../lib/optimizers/state-memory.js';
 import { hasGroups, runGroup } from '../helpers/groups.js';
 import { optimizerRows } from '../helpers/optimizers.js';
 import { inFolder } from '../helpers/reports.js';
@@ -11,7 +12,7 @@ import { makeModel, points, quiet } from '../helpers/training.js';
 const inGroups = hasGroups ? test.serial : test.serial.skip;
 const sharded = { shardOptimizer: true };
 const optimizers = optimizerRows.map(({ name }) => `optimizer ${name}`);
-const models = ['mlp', 'wide', 'synchronized', 'conv-net', 'lstm', 'ignored', 'bfloat16', 'frozen', 'twice'];
+const models = ['mlp', 'wide', 'synchronized', 'conv-net', 'lstm', 'ignored', 'bfloat16', 'frozen', 'twice', 'clipped', 'observed'];
 
 inGroups('the weights are those of one process whose optimizer has all of its state', async (t) => {
   t.timeout(400_000); // two dozen trainings, of one to three processes
@@ -38,6 +39,58 @@ inGroups('eager steps, and more processes than some tensors have parts, give the
       t.deepEqual(outcomes, wanted);
     }
   }
+});
+
+inGroups('a step that only some processes observe has the same bits, and they see the gradients of all', async (t) => {
+  const kinds = ['observed'];
+  const [{ outcomes: wanted }] = await runGroup(0, { kinds });
+  const said = await runGroup(3, { kinds, options: sharded }, { of: (rank) => (rank === 1 ? {} : { options: { ...sharded, callbacks: [] } }) });
+  t.not(wanted['observed'].count, 0);
+  for (const { outcomes, error } of said) {
+    t.is(error, null);
+    t.deepEqual({ ...outcomes['observed'], count: 0 }, { ...wanted['observed'], count: 0 });
+  }
+  t.is(said[1].outcomes['observed'].count, wanted['observed'].count);
+});
+
+inGroups('a step sends as much as one whose gradients go to all', async (t) => {
+  t.timeout(120_000);
+  const kinds = ['wide'];
+  for (const size of [2, 4]) {
+    const sent = async (options: Partial<FitOptions>): Promise<number[]> =>
+      (await runGroup(size, { kinds, measures: true, options: { ...options, observeEvery: 0 } })).map(
+        ({ outcomes }) => outcomes['wide'].sent as number,
+      );
+    const [forAll, forOwners] = [await sent({}), await sent(sharded)];
+    // Three steps of an epoch, and what processes tell each other besides.
+    const weights = 2 * 1100 + 1100 + 1100 * 1100 + 1100 + 1100 * 4 + 4;
+    const wanted = 3 * 2 * ((size - 1) / size) * 4 * weights;
+    for (const one of [...forAll, ...forOwners]) t.true(Math.abs(one / wanted - 1) < 0.01, `${one} instead of ${wanted} bytes`);
+  }
+});
+
+test('every element has one owner, parts are about as large, and larger ones begin with a block of what is summed at once', (t) => {
+  for (const size of [1, 2, 3, 16])
+    for (const [first, last] of [
+      [0, 0],
+      [0, 5],
+      [16, 4628],
+      [0, 1 << 20],
+      [32, 3_500_000],
+    ]) {
+      const ranges = shareOutRanges(first, last, size);
+      t.is(
+        ranges.reduce((at, { begin, end }) => (begin === at && end > begin ? end : Number.NaN), first),
+        last,
+      );
+      const lengths = Array.from({ length: size }, (_, owner) =>
+        ranges.filter((one) => one.owner === owner).reduce((sum, { begin, end }) => sum + end - begin, 0),
+      );
+      for (const length of lengths)
+        t.true(Math.abs(length - (last - first) / size) <= 4096 * Math.ceil((last - first) / (1 << 20)) || last < 5000);
+      if (last - first < 1 << 20) continue;
+      for (const { begin } of ranges.filter((one) => one.begin < first + (1 << 20))) t.is((begin - first) % 4096, 0);
+    }
 });
 
 inGroups('each of four processes keeps a fourth of the state', async (t) => {
