@@ -13,6 +13,9 @@ export function rememberModes(model: AnyLayer): () => void {
   };
 }
 
+/** A turn of the event loop for whatever waits there. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 const sliceMilliseconds = 8;
 
 /** Gives the event loop a turn when the last one is some milliseconds ago, so that timers, signals and servers go on during a run. */
@@ -22,11 +25,8 @@ export class Breather {
   /** A promise when it is time for a turn. */
   pause(): Promise<void> | undefined {
     if (performance.now() - this.#last < sliceMilliseconds) return undefined;
-    return new Promise((resolve) => {
-      setImmediate(() => {
-        this.#last = performance.now();
-        resolve();
-      });
+    return turn().then(() => {
+      this.#last = performance.now();
     });
   }
 }
