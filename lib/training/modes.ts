@@ -7,9 +7,9 @@ import type { AnyLayer } from '../layers/layer.js';
 /** The mode of every layer now; calling the result puts it back. */
 export function rememberModes(model: AnyLayer): () => void {
   const modes = [...model.namedLayers().values()].map((layer) => [layer, layer.training] as const);
-  // Parents come first, because train() reaches everything inside a layer.
+  // Parents come first, because train() reaches everything inside a layer, and mostly that is all.
   return () => {
-    for (const [layer, training] of modes) layer.train(training);
+    for (const [layer, training] of modes) if (layer.training !== training) layer.train(training);
   };
 }
 
