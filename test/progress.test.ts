@@ -70,6 +70,11 @@ const photo = sharp(new Uint8Array(192), { raw: { width: 8, height: 8, channels:
 const data = new lib.TensorDataset(lib.ones([3000, 2]), lib.zeros([3000, 1]), { name: 'points' });
 const wide = new lib.TensorDataset(lib.ones([3000, 500]), lib.zeros([3000, 1]), { name: 'wide' });
 const model = (): lib.Sequential => new lib.Sequential([new lib.Linear(2, 1)]);
+const weights = new Map([
+  ['a', lib.ones([500]) as unknown as lib.AnyTensor],
+  ['b', lib.ones([500]) as unknown as lib.AnyTensor],
+]);
+const kerasFile = (file: string): Promise<void> => lib.saveKeras(model(), file);
 const loss = new lib.MSELoss();
 
 const long: Readonly<Record<string, readonly [RegExp, (progress: lib.ProgressOption) => Promise<unknown>]>> = {
@@ -116,6 +121,23 @@ const long: Readonly<Record<string, readonly [RegExp, (progress: lib.ProgressOpt
       });
     },
   ],
+  ...Object.fromEntries(
+    Object.entries<readonly [string, (file: string, progress: lib.ProgressOption) => Promise<unknown>, boolean?]>({
+      writeSafetensors: ['a.safetensors', (file, progress) => lib.writeSafetensors(file, weights, undefined, { progress }), true],
+      readSafetensors: ['a.safetensors', (file, progress) => lib.readSafetensors(file, { progress })],
+      savePyTorch: ['b.safetensors', (file, progress) => lib.savePyTorch(model(), file, { progress }), true],
+      loadPyTorch: ['b.safetensors', (file, progress) => lib.loadPyTorch(model(), file, { progress })],
+      saveOnnx: ['c.onnx', (file, progress) => lib.saveOnnx(model(), file, { inputShape: [2], progress }), true],
+      loadOnnx: ['c.onnx', (file, progress) => lib.loadOnnx(file, { progress })],
+      loadKeras: ['digits.weights.h5', (file, progress) => kerasFile(file).then(() => lib.loadKeras(model(), file, { progress }))],
+    }).map(([name, [file, run, writes = false]]) => [
+      name,
+      [
+        new RegExp(`^${writes ? 'writing' : 'reading'} ${file.replaceAll('.', '\\.')} {2}[━─]{20} \\d+ kB of \\d+ kB`),
+        (progress: lib.ProgressOption) => run(join(folder, file), progress),
+      ] as const,
+    ]),
+  ),
   learningRateFinder: [
     /^trying learning rates {2}[━─]{20} \d+ of 12/,
     (progress) => {

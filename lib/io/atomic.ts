@@ -6,6 +6,7 @@ import { access, type FileHandle, open, readlink, realpath, rename, stat, unlink
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ArgumentError, describe, expected, NodegradError } from '../errors.js';
+import { type FileBar, bytesAtOnce } from './file-bar.js';
 import { makeFolder } from './folders.js';
 
 /** The system calls of a save, in one table, so that a test can let each of them fail in turn. */
@@ -58,7 +59,7 @@ export const system: FileCalls = {
  * @throws {ArgumentError} when the system refuses, or `path` is a folder, a device, a pipe or a socket; the message says which, and `path`
  *   holds its former content or all of the new
  */
-export async function writeFileAtomic(path: string, pieces: readonly Uint8Array[], calls: FileCalls = system): Promise<void> {
+export async function writeFileAtomic(path: string, pieces: readonly Uint8Array[], calls: FileCalls = system, bar?: FileBar): Promise<void> {
   checkPath(path);
   let temporary = '';
   try {
@@ -70,7 +71,7 @@ export async function writeFileAtomic(path: string, pieces: readonly Uint8Array[
     const folder = dirname(target);
     await calls.mkdir(folder);
     temporary = join(folder, `.${basename(target)}.${randomUUID()}.tmp`);
-    await writeNew(temporary, pieces, former, calls);
+    await writeNew(temporary, pieces, former, calls, bar);
     await calls.rename(temporary, target);
     temporary = '';
     await syncFolder(folder, calls);
@@ -151,19 +152,29 @@ async function danglingTarget(path: string, calls: FileCalls): Promise<string> {
 }
 
 /** A new file with these pieces, on the disk; with mode and owner of the one that it is to replace. */
-async function writeNew(path: string, pieces: readonly Uint8Array[], former: Stats | null, calls: FileCalls): Promise<void> {
+async function writeNew(
+  path: string,
+  pieces: readonly Uint8Array[],
+  former: Stats | null,
+  calls: FileCalls,
+  bar: FileBar | undefined,
+): Promise<void> {
   // Nobody else may look into it before it has the mode that it should have.
   const file = await calls.open(path, 'wx', former === null ? 0o666 : 0o600);
   try {
     if (former !== null) await takeAfter(former, file, calls);
+    bar?.expect(pieces.reduce((sum, { length }) => sum + length, 0));
+    const most = bar === undefined ? 0x4000_0000 : bytesAtOnce;
     for (const piece of pieces) {
       // A write may be short: near a full disk, on network file systems, and above 2 GiB.
       for (let at = 0; at < piece.length; ) {
-        const written = await calls.write(file, piece.subarray(at, at + 0x4000_0000));
+        const written = await calls.write(file, piece.subarray(at, at + most));
         if (written <= 0) throw new Error('nothing was written');
         at += written;
+        bar?.advance(written);
       }
     }
+    bar?.advance(0);
     await calls.sync(file);
   } catch (error) {
     await calls.close(file).catch(() => {});

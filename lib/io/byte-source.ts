@@ -6,6 +6,7 @@ import { isUint8Array } from '../foreign.js';
 import { checkAvailable, formatBytes } from '../memory.js';
 import { allocate } from '../native.js';
 import { checkPath, notRegular, refusal } from './atomic.js';
+import { type FileBar, bytesAtOnce } from './file-bar.js';
 
 /** Bytes that can be read in pieces. */
 export interface ByteSource {
@@ -22,7 +23,12 @@ export interface ByteSource {
  *
  * @throws {ArgumentError} for anything else, and a file that cannot be read; {FileFormatError} when it becomes shorter meanwhile
  */
-export async function withSource<T>(source: string | Uint8Array, name: string | undefined, use: (bytes: ByteSource) => Promise<T>): Promise<T> {
+export async function withSource<T>(
+  source: string | Uint8Array,
+  name: string | undefined,
+  use: (bytes: ByteSource) => Promise<T>,
+  bar?: FileBar,
+): Promise<T> {
   if (isUint8Array(source)) {
     const called = name ?? 'bytes';
     return use({
@@ -36,14 +42,16 @@ export async function withSource<T>(source: string | Uint8Array, name: string | 
     });
   }
   if (typeof source !== 'string') throw new ArgumentError(expected('a path or a Uint8Array', 'source', source));
-  return withFile(checkPath(source, 'source'), name ?? source, use);
+  return withFile(checkPath(source, 'source'), name ?? source, use, bar);
 }
 
-/** Opens a file for as long as `use` runs. */
-export async function withFile<T>(path: string, name: string, use: (bytes: ByteSource) => Promise<T>): Promise<T> {
+/** Opens a file for as long as `use` runs; `bar` shows how much of it has been read. */
+export async function withFile<T>(path: string, name: string, use: (bytes: ByteSource) => Promise<T>, bar?: FileBar): Promise<T> {
   try {
     const status = await stat(path); // before opening: a pipe would wait for ever, /dev/zero would never end
     if (!status.isFile()) throw notRegular('the path of a file that can be read', 'path', path, status);
+    bar?.expect(status.size);
+    const most = bar === undefined ? 0x4000_0000 : bytesAtOnce;
     const file = await open(path, 'r');
     try {
       return await use({
@@ -52,9 +60,10 @@ export async function withFile<T>(path: string, name: string, use: (bytes: ByteS
         read: async (start, end) => {
           const part = allocateBytes(end - start, name);
           for (let at = 0; at < part.length; ) {
-            const { bytesRead } = await file.read(part, at, Math.min(part.length - at, 0x4000_0000), start + at);
+            const { bytesRead } = await file.read(part, at, Math.min(part.length - at, most), start + at);
             if (bytesRead === 0) throw new FileFormatError(`${name}: the file became shorter while it was read`);
             at += bytesRead;
+            bar?.advance(bytesRead);
           }
           return part;
         },

@@ -8,9 +8,11 @@ import { ArgumentError, checkChoice, checkFlag, checkOptions, describe, expected
 import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { checkPath, writeFileAtomic } from './atomic.js';
-import { allocateBytes, withFile } from './byte-source.js';
+import { type ByteSource, allocateBytes, withFile } from './byte-source.js';
 import { bytesInFile, decodeElements, dtypeInMemory, encodeFloat16, type FileType, littleEndian, swapWhereNeeded } from './elements.js';
 import { checkAvailable } from '../memory.js';
+import { type ProgressOption, streamOf } from '../progress.js';
+import { FileBar } from './file-bar.js';
 import { kindBytes, otherKind } from './file-kinds.js';
 import { atOnce, checksumInTurns, checksumKeyOf, hasChecksums, isChecksumKey, seal, verifyChecksum } from './safetensors-checksums.js';
 import { checkLayout, fileTypes, type Header, type HeaderEntry, parseHeader, typeNames } from './safetensors-header.js';
@@ -32,6 +34,8 @@ export interface SafetensorsOptions {
   readonly name?: string;
   /** Element type of all tensors that hold real numbers; default: that of the file, and float32 for F16. */
   readonly dtype?: FloatDType;
+  /** Where progress of {@link readSafetensors} goes: a bar on a terminal, after a second; false for none. Default: standard error. */
+  readonly progress?: ProgressOption;
 }
 
 /** Options of {@link writeSafetensors} and {@link encodeSafetensors}. */
@@ -43,6 +47,8 @@ export interface SafetensorsWriteOptions {
   readonly dtype?: FloatDType | 'bfloat16' | 'float16';
   /** Write int32 as I64, as PyTorch has class indices and counts; default false. */
   readonly wideIntegers?: boolean;
+  /** Where progress of {@link writeSafetensors} goes: a bar on a terminal, after a second; false for none. Default: standard error. */
+  readonly progress?: ProgressOption;
 }
 
 /** Larger headers are refused, before anything is allocated: 16 MiB describe some 200,000 tensors. */
@@ -146,7 +152,8 @@ function* encodePieces(
 
 /** Checks the options; which element type in the file one of ours gets. */
 function checkWriteOptions(options: SafetensorsWriteOptions): (dtype: DType) => FileType {
-  const { dtype, wideIntegers = false } = checkOptions<SafetensorsWriteOptions>(options, 'options', ['dtype', 'wideIntegers']);
+  const { dtype, wideIntegers = false } = checkOptions<SafetensorsWriteOptions>(options, 'options', ['dtype', 'wideIntegers', 'progress']);
+  streamOf(options.progress);
   const real = dtype === undefined ? undefined : checkChoice(dtype, 'options.dtype', ['float32', 'float64', 'bfloat16', 'float16']);
   const integer = checkFlag(wideIntegers, 'options.wideIntegers') ? 'int64' : 'int32';
   return (own) => (isReal(own) ? (real ?? own) : own === 'int32' ? integer : own);
@@ -216,7 +223,8 @@ export async function readSafetensors(path: string, options: SafetensorsOptions 
 }
 
 async function readFile(path: string, given: ReadOptions): Promise<Safetensors> {
-  return withFile(path, given.name, async ({ name, size, read }) => {
+  const bar = new FileBar(given.progress, 'reading', path);
+  const contents = async ({ name, size, read }: ByteSource): Promise<Safetensors> => {
     const headerLength = headerLengthOf(await read(0, Math.min(kindBytes, size)), size, name);
     const start = 8 + headerLength;
     // A header that does not fit the size of the file is found before that size is taken.
@@ -224,7 +232,8 @@ async function readFile(path: string, given: ReadOptions): Promise<Safetensors> 
     // One after the other: of what is converted, only one tensor is in memory twice.
     for (const entry of file.entries) file.take(entry, await read(start + entry.begin, start + entry.end));
     return file.contents;
-  });
+  };
+  return withFile(path, given.name, contents, bar).finally(() => bar.end());
 }
 
 /**
@@ -241,10 +250,12 @@ export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, AnyTensor>,
   metadata?: ReadonlyMap<string, string>,
-  options?: SafetensorsWriteOptions,
+  options: SafetensorsWriteOptions = {},
 ): Promise<void> {
   checkPath(path);
-  await writeFileAtomic(path, [encodeSafetensors(tensors, metadata, options)]);
+  const bytes = encodeSafetensors(tensors, metadata, options);
+  const bar = new FileBar(options.progress, 'writing', path);
+  await writeFileAtomic(path, [bytes], undefined, bar).finally(() => bar.end());
 }
 
 /** Options as they are in force. */
@@ -252,13 +263,16 @@ interface ReadOptions {
   readonly verify: boolean;
   readonly name: string;
   readonly dtype: FloatDType | undefined;
+  readonly progress: ProgressOption | undefined;
 }
 
 function checkReadOptions(options: unknown, defaultName: string): ReadOptions {
-  const { verify = true, name = defaultName, dtype } = checkOptions<SafetensorsOptions>(options, 'options', ['verify', 'name', 'dtype']);
+  const known = ['verify', 'name', 'dtype', 'progress'];
+  const { verify = true, name = defaultName, dtype, progress } = checkOptions<SafetensorsOptions>(options, 'options', known);
+  streamOf(progress);
   checkFlag(verify, 'options.verify');
   if (typeof name !== 'string') throw new ArgumentError(expected('a string', 'options.name', name));
-  return { verify, name, dtype: dtype === undefined ? undefined : checkChoice(dtype, 'options.dtype', floatDTypes) };
+  return { verify, name, dtype: dtype === undefined ? undefined : checkChoice(dtype, 'options.dtype', floatDTypes), progress };
 }
 
 /** A name must survive JSON in every language, and must not be one that objects treat specially. */

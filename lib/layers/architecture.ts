@@ -13,6 +13,8 @@ export interface ArchitectureSettings {
   readonly depth: number;
   /** Whether equal neighbours become one with a number. */
   readonly fold: boolean;
+  /** Whether paths are shown. */
+  readonly names?: boolean;
 }
 
 /** Containers that are nothing but what they contain. */
@@ -44,6 +46,7 @@ interface Part {
 class Taking {
   /** Layers whose parameters have been counted: a second call of one adds none. */
   readonly #counted = new Set<AnyTensor>();
+  readonly #parameters = new Map<AnyLayer, ReadonlySet<AnyTensor>>();
 
   constructor(
     readonly tree: CallTree,
@@ -136,18 +139,21 @@ class Taking {
     const { layer, path } = call;
     const runs = runsOf(call);
     const { detail, key } = argumentsOf(layer);
+    const isFrozen = this.#isFrozen(layer);
     return {
       kind: 'box',
       family: call.items.some(isCall) ? 'other' : familyOf(layer, runs),
       title: layer.constructor.name,
-      detail,
+      detail: [detail, isFrozen ? 'frozen' : ''].filter((word) => word !== '').join(', '),
       notes: [],
       path,
+      name: this.#nameOf(path),
+      isFrozen,
       parameters: this.#parametersOf(layer),
       multiplyAccumulates: sum(runs.map((run) => run.multiplyAccumulates)),
       output: call.output,
       times: 1,
-      key,
+      key: isFrozen ? `${key} frozen` : key,
     };
   }
 
@@ -156,16 +162,38 @@ class Taking {
     const parameters = this.#parametersOf(layer, false);
     const body = this.chainOf(call, depth + 1);
     // A frame around one box says nothing that the box does not.
-    if (body.steps.length === 1 && body.steps[0].kind === 'box') return { ...body.steps[0], path };
+    if (body.steps.length === 1 && body.steps[0].kind === 'box') return { ...body.steps[0], path, name: this.#nameOf(path) };
     const multiplyAccumulates = sum(runsOf(call).map((run) => run.multiplyAccumulates));
-    return { kind: 'frame', title: layer.constructor.name, path, parameters, multiplyAccumulates, output: call.output, times: 1, body };
+    const [name, isFrozen] = [this.#nameOf(path), this.#isFrozen(layer)];
+    const title = layer.constructor.name;
+    return { kind: 'frame', title, path, name, isFrozen, parameters, multiplyAccumulates, output: call.output, times: 1, body };
+  }
+
+  #nameOf(path: string): string {
+    return this.settings.names === true ? path : '';
+  }
+
+  #isFrozen(layer: AnyLayer): boolean {
+    const all = [...this.#parametersIn(layer)];
+    return all.length > 0 && all.every(({ requiresGrad }) => !requiresGrad);
   }
 
   /** Parameters of a layer that no call before it has used. */
   #parametersOf(layer: AnyLayer, isCounted = true): number {
-    const fresh = layer.parameters().filter((parameter) => !this.#counted.has(parameter));
+    const fresh = [...this.#parametersIn(layer)].filter((parameter) => !this.#counted.has(parameter));
     if (isCounted) for (const parameter of fresh) this.#counted.add(parameter);
     return sum(fresh.map(({ size }) => size));
+  }
+
+  /** `layer.parameters()` by what its children have: each layer of a deep model is asked once, and no path is made. */
+  #parametersIn(layer: AnyLayer): ReadonlySet<AnyTensor> {
+    const known = this.#parameters.get(layer);
+    if (known !== undefined) return known;
+    const found = new Set<AnyTensor>(layer.ownParameters().values());
+    // Before its children: one of them may know it in a field.
+    this.#parameters.set(layer, found);
+    for (const child of layer.children().values()) for (const parameter of this.#parametersIn(child)) found.add(parameter);
+    return found;
   }
 }
 
@@ -218,7 +246,15 @@ function componentsOf(nodes: readonly Node[], members: readonly number[]): numbe
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((before, one) => before + one, 0);
 
-const runsOf = (item: Call | Run): Run[] => (isCall(item) ? item.items.flatMap(runsOf) : [item]);
+const runsInside = new WeakMap<Call, readonly Run[]>();
+
+/** What ran in a call, found once: each of the calls around it asks. */
+function runsOf(item: Call | Run): readonly Run[] {
+  if (!isCall(item)) return [item];
+  const known = runsInside.get(item) ?? item.items.flatMap(runsOf);
+  runsInside.set(item, known);
+  return known;
+}
 
 // ---- boxes ----
 
@@ -234,6 +270,8 @@ function boxOfRun(run: Run): Box {
     detail: '',
     notes: run.isRectified ? ['relu'] : [],
     path: '',
+    name: '',
+    isFrozen: false,
     parameters: 0,
     multiplyAccumulates: run.multiplyAccumulates,
     output: run.output,

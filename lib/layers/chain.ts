@@ -68,14 +68,23 @@ function attached(steps: readonly Step[]): Step[] {
       parameters: (last.parameters ?? 0) + (step.parameters ?? 0),
       multiplyAccumulates: (last.multiplyAccumulates ?? 0) + (step.multiplyAccumulates ?? 0),
       output: step.output,
+      isFrozen: last.isFrozen && (step.isFrozen || (step.parameters ?? 0) === 0),
       key: `${last.key}|${step.key}`,
     };
   }
   return kept;
 }
 
-/** What makes two steps repetitions of each other. */
+const keys = new WeakMap<Step, string>();
+
+/** What makes two steps repetitions of each other; found once, for each of the frames around a step asks. */
 function keyOf(step: Step): string {
+  const key = keys.get(step) ?? keyText(step);
+  keys.set(step, key);
+  return key;
+}
+
+function keyText(step: Step): string {
   if (step.kind === 'box') return `${step.title}(${step.key}${step.notes})×${step.times}`;
   if (step.kind === 'fork') return `{${step.branches.map(({ steps }) => steps.map(keyOf).join()).join('|')}}`;
   return `${step.title}[${step.body.steps.map(keyOf).join()}]×${step.times}`;
@@ -85,10 +94,10 @@ const longestPeriod = 6;
 
 /** Equal neighbours as one: a box or a frame with a number, or a frame around several that come back together. */
 function folded(steps: readonly Step[]): Step[] {
-  const keys = steps.map(keyOf);
+  const own = steps.map(keyOf);
   const kept: Step[] = [];
   for (let at = 0; at < steps.length; ) {
-    const [period, times] = repetition(keys, at);
+    const [period, times] = repetition(own, at);
     const rounds = Array.from({ length: times }, (_, i) => steps.slice(at + i * period, at + (i + 1) * period));
     if (times === 1) kept.push(steps[at]);
     else if (period === 1 && steps[at].kind !== 'fork') kept.push({ ...rounds.map(([one]) => one as Box | Frame).reduce(merged), times });
@@ -120,6 +129,8 @@ function framed(rounds: readonly (readonly Step[])[], times: number): Frame {
     kind: 'frame',
     title: '',
     path: '',
+    name: '',
+    isFrozen: rounds.flat().every((step) => step.kind !== 'fork' && step.isFrozen),
     parameters: count('parameters'),
     multiplyAccumulates: count('multiplyAccumulates'),
     output,

@@ -59,8 +59,8 @@ export function inMode<R>(model: AnyLayer, training: boolean, body: () => R): R 
   try {
     return body();
   } finally {
-    // A parent's train() would set its children's: parents first.
-    for (const [layer, own] of before) layer.train(own);
+    // A parent's train() sets its children's, too: parents first, and mostly that is all.
+    for (const [layer, own] of before) if (layer.training !== own) layer.train(own);
   }
 }
 

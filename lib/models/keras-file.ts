@@ -5,7 +5,9 @@ import { FileFormatError, describe } from '../errors.js';
 import { isPlainObject } from '../foreign.js';
 import { type ByteSource, withSource } from '../io/byte-source.js';
 import { isOtherKind, kindBytes, otherKind } from '../io/file-kinds.js';
+import { FileBar } from '../io/file-bar.js';
 import { type Hdf5File, withHdf5 } from '../io/hdf5.js';
+import type { ProgressOption } from '../progress.js';
 import { readMember, zipMembers } from '../io/zip.js';
 import { filled } from '../ops/shape.js';
 import type { AnyTensor } from '../tensor.js';
@@ -61,13 +63,15 @@ export interface KerasConfig {
  *
  * @throws {FileFormatError} if it is no file of Keras
  */
-export function readKeras(source: string | Uint8Array, name?: string): Promise<KerasFile> {
-  return withSource(source, name, async (bytes) => {
+export function readKeras(source: string | Uint8Array, name?: string, progress?: ProgressOption): Promise<KerasFile> {
+  const bar = new FileBar(progress, 'reading', typeof source === 'string' ? source : '');
+  const read = async (bytes: ByteSource): Promise<KerasFile> => {
     const start = await bytes.read(0, Math.min(kindBytes, bytes.size));
     if (isOtherKind(start, 'keras', 'hdf5')) throw new FileFormatError(`${bytes.name}: not a file of Keras${otherKind(start)}`);
     if (start[0] === 0x50 && start[1] === 0x4b) return readArchive(bytes);
     return withHdf5(await bytes.read(0, bytes.size), bytes.name, (file) => layersOf(file, bytes.name));
-  });
+  };
+  return withSource(source, name, read, bar).finally(() => bar.end());
 }
 
 /** A `.keras` file: a zip archive of configuration and weights. */

@@ -13,6 +13,7 @@ import {
   expected,
 } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { FileBar } from '../io/file-bar.js';
 import { hdf5Bytes } from '../io/hdf5.js';
 import { checkLayer } from '../layers/check.js';
 import { MultiHeadAttention } from '../layers/attention.js';
@@ -27,6 +28,7 @@ import { refuseInStep } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { type Counterpart, counterpartOf, valuesOf } from './keras-counterparts.js';
 import { type KerasLayer, readKeras } from './keras-file.js';
+import type { ProgressOption } from '../progress.js';
 import { kerasModel } from './keras-graph.js';
 import type { KerasModel } from './keras-model.js';
 import { kerasWeights } from './recurrent-weights.js';
@@ -38,6 +40,8 @@ export interface KerasModelOptions {
    * the outputs are Keras's.
    */
   scores?: boolean;
+  /** Where progress goes: a bar on a terminal, for files that take longer than a second; false for none. Default: standard error. */
+  progress?: ProgressOption;
 }
 
 /** Options of {@link loadKeras} where it fills a model that is there. */
@@ -48,6 +52,8 @@ export interface LoadKerasOptions {
   strict?: boolean;
   /** What happens with weights of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
   otherShapes?: 'error' | 'skip';
+  /** Where progress goes: a bar on a terminal, for files that take longer than a second; false for none. Default: standard error. */
+  progress?: ProgressOption;
 }
 
 /**
@@ -98,9 +104,9 @@ export async function loadKeras(
   options: LoadKerasOptions = {},
 ): Promise<unknown> {
   if (typeof first === 'string' || types.isUint8Array(first)) {
-    const { scores = false } = checkOptions<KerasModelOptions>(second ?? {}, 'options', ['scores']);
+    const { scores = false, progress } = checkOptions<KerasModelOptions>(second ?? {}, 'options', ['scores', 'progress']);
     checkFlag(scores, 'options.scores');
-    return kerasModel(await readKeras(first), typeof first === 'string' ? first : 'bytes', scores);
+    return kerasModel(await readKeras(first, undefined, progress), typeof first === 'string' ? first : 'bytes', scores);
   }
   return fill(first as AnyLayer, second as string | Uint8Array, options);
 }
@@ -111,11 +117,12 @@ async function fill(model: AnyLayer, source: string | Uint8Array, options: LoadK
     layers = {},
     strict = true,
     otherShapes = 'error',
-  } = checkOptions<LoadKerasOptions>(options, 'options', ['layers', 'strict', 'otherShapes']);
+    progress,
+  } = checkOptions<LoadKerasOptions>(options, 'options', ['layers', 'strict', 'otherShapes', 'progress']);
   checkFlag(strict, 'options.strict');
   checkChoice(otherShapes, 'options.otherShapes', ['error', 'skip']);
   const named = checkObject<Record<string, string>>(layers, 'options.layers', 'an object of names by path');
-  const { pairs, missing, unexpected } = pair(model, await readKerasLayers(source), named);
+  const { pairs, missing, unexpected } = pair(model, await readKerasLayers(source, progress), named);
   if (strict && missing.length + unexpected.length > 0) {
     const list = (items: readonly string[]): string => (items.length === 0 ? 'nothing' : items.slice(0, 8).join(', '));
     throw new ArgumentError(
@@ -137,8 +144,8 @@ async function fill(model: AnyLayer, source: string | Uint8Array, options: LoadK
   return { matched, missing: [...model.namedState().keys()].filter(isLeft), unexpected: [...unexpected], skipped };
 }
 
-async function readKerasLayers(source: string | Uint8Array): Promise<readonly KerasLayer[]> {
-  const { layers, isOrdered } = await readKeras(source);
+async function readKerasLayers(source: string | Uint8Array, progress: ProgressOption | undefined): Promise<readonly KerasLayer[]> {
+  const { layers, isOrdered } = await readKeras(source, undefined, progress);
   const kinds = new Set(layers.map(({ kind }) => kind));
   if (!isOrdered && kinds.has('separable_conv2d'))
     throw new FileFormatError(
@@ -229,7 +236,9 @@ export async function saveKeras(model: AnyLayer, path: string): Promise<void> {
   if (!path.endsWith('.weights.h5')) throw new ArgumentError(expected(`a path that ends with '.weights.h5', as Keras wants it`, 'path', path));
   refuseInStep('a model was saved', 'Save it between two steps');
   model.prepare();
-  await writeFileAtomic(path, [await hdf5Bytes(withoutGradients(() => arraysOf(model)))]);
+  const bytes = await hdf5Bytes(withoutGradients(() => arraysOf(model)));
+  const bar = new FileBar(undefined, 'writing', path);
+  await writeFileAtomic(path, [bytes], undefined, bar).finally(() => bar.end());
 }
 
 /** Weights of a layer of Keras by the groups that they stand in. */

@@ -16,6 +16,7 @@ import { inTorchvisionNames } from './foreign-names.js';
 import type { FeatureOrder } from './image-axes.js';
 import { type LoadReport, everyPlace, itemsOf, listOf } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
+import { type ProgressOption, streamOf } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
 
@@ -26,6 +27,8 @@ export interface PyTorchOptions {
    * itself, or {@link loadPyTorch} was told before.
    */
   inputShape?: readonly number[];
+  /** Where progress goes: a bar on a terminal, for files that take longer than a second; false for none. Default: standard error. */
+  progress?: ProgressOption;
 }
 
 /** Options of {@link loadPyTorch}. */
@@ -171,9 +174,11 @@ export async function loadPyTorch(
     strict = true,
     prefix = '',
     otherShapes,
-  } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'strict', 'prefix', 'otherShapes']);
+  } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'progress', 'strict', 'prefix', 'otherShapes']);
+  const { progress } = options;
+  streamOf(progress);
   const others = checkChoice(otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
-  const tensors = isMap(source) ? source : (await readSafetensors(source)).tensors;
+  const tensors = isMap(source) ? source : (await readSafetensors(source, progress === undefined ? {} : { progress })).tensors;
   const places = placesOf(model, options);
   const given = new Map<string, AnyTensor>();
   for (const [name, value] of tensors) if (name.startsWith(prefix)) given.set(name.slice(prefix.length), value);
@@ -231,7 +236,8 @@ export async function loadPyTorch(
  */
 export async function savePyTorch(model: AnyLayer, path: string, options: SavePyTorchOptions = {}): Promise<void> {
   checkPath(path);
-  const { dtype } = checkOptions<SavePyTorchOptions>(options, 'options', ['inputShape', 'dtype']);
+  const { dtype, progress } = checkOptions<SavePyTorchOptions>(options, 'options', ['inputShape', 'progress', 'dtype']);
+  streamOf(progress);
   const places = placesOf(model, options);
   const state = model.stateDict();
   const tensors = new Map<string, AnyTensor>();
@@ -246,5 +252,9 @@ export async function savePyTorch(model: AnyLayer, path: string, options: SavePy
   }
   spreadRecurrent(model, tensors);
   // PyTorch counts batches in 64 bits.
-  await writeSafetensors(path, tensors, new Map([['format', 'pt']]), { wideIntegers: true, ...(dtype !== undefined && { dtype }) });
+  await writeSafetensors(path, tensors, new Map([['format', 'pt']]), {
+    wideIntegers: true,
+    ...(dtype !== undefined && { dtype }),
+    ...(progress !== undefined && { progress }),
+  });
 }

@@ -3,9 +3,11 @@
 import type { DType } from '../dtype.js';
 import { ArgumentError, checkOptions } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
+import { FileBar } from '../io/file-bar.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { formatBytes } from '../memory.js';
+import { type ProgressOption, streamOf } from '../progress.js';
 import { betweenSteps } from '../program/driver.js';
 import { refuseInStep } from '../recording.js';
 import type { TensorTree } from '../tree.js';
@@ -48,9 +50,11 @@ export interface OnnxExportOptions {
   preprocessing?: boolean;
   /** Names of the classes, for the file's metadata (`classNames`, a JSON array), one for each score. Default: {@link Model.classNames}. */
   classNames?: readonly string[];
+  /** Where progress of {@link saveOnnx} goes: a bar on a terminal, after a second; false for none. Default: standard error. */
+  progress?: ProgressOption;
 }
 
-const known = ['inputShape', 'example', 'dtype', 'batchSize', 'dynamicAxes', 'layout', 'softmax', 'preprocessing', 'classNames'];
+const known = ['inputShape', 'example', 'dtype', 'batchSize', 'dynamicAxes', 'layout', 'softmax', 'preprocessing', 'classNames', 'progress'];
 
 /**
  * Writes a model in evaluation mode to a file of ONNX: whole or not at all. onnxruntime, browsers, and other tools run it; {@link loadOnnx} reads it.
@@ -71,7 +75,9 @@ const known = ['inputShape', 'example', 'dtype', 'batchSize', 'dynamicAxes', 'la
  */
 export async function saveOnnx(model: AnyLayer, path: string, options: OnnxExportOptions = {}): Promise<void> {
   checkPath(path);
-  await writeFileAtomic(path, [await encodeOnnx(model, options)]);
+  const bytes = await encodeOnnx(model, options);
+  const bar = new FileBar(options.progress, 'writing', path);
+  await writeFileAtomic(path, [bytes], undefined, bar).finally(() => bar.end());
 }
 
 /**
@@ -88,6 +94,7 @@ export async function encodeOnnx(model: AnyLayer, options: OnnxExportOptions = {
   checkLayer(model);
   refuseInStep('a model was exported', 'Export it between two steps');
   const given = checkOptions<OnnxExportOptions>(options, 'options', known);
+  streamOf(given.progress);
   const [{ modelMessage }, { encodeModel }] = await Promise.all([import('./model-message.js'), import('./protobuf.js')]);
   const message = betweenSteps(() => modelMessage(model, given));
   const size = message.graph?.initializer?.reduce((sum, { rawData }) => sum + (rawData?.length ?? 0), 0) ?? 0;

@@ -5,8 +5,10 @@ import { arrayDType } from '../dtype.js';
 import { ArgumentError, FileFormatError, checkChoice, checkOptions, expected } from '../errors.js';
 import { checkPath } from '../io/atomic.js';
 import { isOtherKind, otherKind } from '../io/file-kinds.js';
+import { FileBar } from '../io/file-bar.js';
 import { readWhole } from '../io/read-whole.js';
 import { noteLoaded } from '../layers/state.js';
+import { type ProgressOption, streamOf } from '../progress.js';
 import type { Tensor } from '../tensor.js';
 import { checkClassNames } from '../training/class-names.js';
 import { OnnxModel } from './onnx-model.js';
@@ -20,6 +22,8 @@ export interface OnnxImportOptions {
    * the order of the file.
    */
   layout?: 'NHWC' | 'NCHW';
+  /** Where progress of {@link loadOnnx} goes: a bar on a terminal, after a second; false for none. Default: standard error. */
+  progress?: ProgressOption;
 }
 
 /** Lengths on the wire have 31 bits. */
@@ -48,10 +52,16 @@ const mostBytes = 2 ** 31;
 export async function loadOnnx<In = Tensor, Out = Tensor>(path: string, options: OnnxImportOptions = {}): Promise<OnnxModel<In, Out>> {
   checkPath(path);
   const given = checked(options);
-  const bytes = await readWhole(path, mostBytes);
+  const bar = new FileBar(given.progress, 'reading', path);
+  return await read<In, Out>(path, given, bar).finally(() => bar.end());
+}
+
+async function read<In, Out>(path: string, given: OnnxImportOptions, bar: FileBar): Promise<OnnxModel<In, Out>> {
+  const bytes = await readWhole(path, mostBytes, bar);
   const message = await decoded(bytes, path);
   const files = new Map<string, Uint8Array>();
-  for (const location of locationsOf(message)) files.set(location, await readBeside(location, path));
+  for (const location of locationsOf(message)) files.set(location, await readBeside(location, path, bar));
+  bar.advance(0);
   return build(message, path, given, (location, offset, length) => {
     const file = files.get(location) as Uint8Array;
     if (offset + length > file.length)
@@ -69,13 +79,13 @@ function locationsOf({ graph }: ModelMessage): Set<string> {
   );
 }
 
-async function readBeside(location: string, path: string): Promise<Uint8Array> {
+async function readBeside(location: string, path: string, bar: FileBar): Promise<Uint8Array> {
   const inner = normalize(location);
   // A model says what is read in its folder, and nothing else.
   if (isAbsolute(location) || inner === '..' || inner.startsWith(`..${sep}`) || location.includes('\0'))
     throw new FileFormatError(`${path}: has weights in '${location}', outside of its folder`);
   try {
-    return await readWhole(join(dirname(path), inner), Number.MAX_SAFE_INTEGER);
+    return await readWhole(join(dirname(path), inner), Number.MAX_SAFE_INTEGER, bar);
   } catch (error) {
     throw new ArgumentError(`${path} keeps its weights in a file beside it, which belongs to it: ${(error as Error).message}`, {
       cause: error,
@@ -102,7 +112,8 @@ export async function decodeOnnx<In = Tensor, Out = Tensor>(bytes: Uint8Array, o
 }
 
 function checked(options: OnnxImportOptions): OnnxImportOptions {
-  const given = checkOptions<OnnxImportOptions>(options, 'options', ['layout']);
+  const given = checkOptions<OnnxImportOptions>(options, 'options', ['layout', 'progress']);
+  streamOf(given.progress);
   if (given.layout !== undefined) checkChoice(given.layout, 'options.layout', ['NHWC', 'NCHW']);
   return given;
 }

@@ -47,6 +47,10 @@ function figures({ parameters, multiplyAccumulates }: Pick<Box, 'parameters' | '
   return words.join(' · ');
 }
 
+/** The path of the first of what comes so often. */
+const nameOf = ({ name, times }: Pick<Box, 'name' | 'times'>): string => (name !== '' && times > 1 ? `${name} …` : name);
+const frozen = ({ isFrozen }: Pick<Box, 'isFrozen'>): string => (isFrozen ? ' frozen' : '');
+
 const titled = (path: string, parts: readonly string[]): string[] =>
   path === '' ? [...parts] : ['<g>', `<title>${escape(path)}</title>`, ...parts, '</g>'];
 
@@ -55,7 +59,7 @@ const titled = (path: string, parts: readonly string[]): string[] =>
 function boxPiece(box: Box): Piece {
   if (box.family === 'join') return pill([box.title, ...box.notes].join(' · '), 'join');
   const title = box.times > 1 ? `${box.title} ×${box.times}` : box.title;
-  const lines = [...wrapped(box.notes), figures(box)].filter((text) => text !== '');
+  const lines = [nameOf(box), ...wrapped(box.notes), figures(box)].filter((text) => text !== '');
   const titleWidth = widthOf(title, sizes.title, true) + (box.detail === '' ? 0 : widthOf(` ${box.detail}`, sizes.small));
   const width = Math.max(90, titleWidth + 2 * sizes.pad, ...lines.map((text) => widthOf(text, sizes.small) + 2 * sizes.pad));
   const height = (lines.length + 1) * sizes.line + 2 * sizes.pad - 2;
@@ -66,21 +70,23 @@ function boxPiece(box: Box): Piece {
     draw: (x, y) =>
       titled(box.path, [
         ...(box.times > 1
-          ? [`<rect x="${short(x + 4)}" y="${short(y + 4)}" width="${short(width)}" height="${height}" rx="6"${classOf(`box ${box.family}`)}/>`]
+          ? [
+              `<rect x="${short(x + 4)}" y="${short(y + 4)}" width="${short(width)}" height="${height}" rx="6"${classOf(`box ${box.family}${frozen(box)}`)}/>`,
+            ]
           : []),
-        `<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${height}" rx="6"${classOf(`box ${box.family}`)}/>`,
+        `<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${height}" rx="6"${classOf(`box ${box.family}${frozen(box)}`)}/>`,
         titleLine(x + width / 2, y + sizes.pad + 10, title, box.detail),
         ...lines.map((text, i) => {
-          const isFigures = i === lines.length - 1 && text === figures(box);
-          return label(x + width / 2, y + sizes.pad + (i + 1) * sizes.line + 10, text, sizes.small, isFigures ? 'quiet middle' : 'middle');
+          const isQuiet = (i === 0 && text === nameOf(box)) || (i === lines.length - 1 && text === figures(box));
+          return label(x + width / 2, y + sizes.pad + (i + 1) * sizes.line + 10, text, sizes.small, isQuiet ? 'quiet middle' : 'middle');
         }),
       ]),
   };
 }
 
-function titleLine(x: number, y: number, title: string, detail: string): string {
+function titleLine(x: number, y: number, title: string, detail: string, classes = 'bold middle'): string {
   const rest = detail === '' ? '' : ` <tspan font-size="${sizes.small}" font-weight="400">${escape(detail)}</tspan>`; // inside of it, some programs drop the space
-  return `<text x="${short(x)}" y="${short(y)}" font-size="${sizes.title}" class="bold middle">${escape(title)}${rest}</text>`;
+  return `<text x="${short(x)}" y="${short(y)}" font-size="${sizes.title}"${classOf(classes)}>${escape(title)}${rest}</text>`;
 }
 
 /** Notes in lines that do not make a box wider than it needs to be. */
@@ -111,8 +117,9 @@ function pill(text: string, family: string): Piece {
 function framePiece(frame: Frame): Piece {
   const body = chainPiece(frame.body);
   const name = [frame.title, frame.times > 1 ? `×${frame.times}` : ''].filter((text) => text !== '').join(' ');
+  const more = [nameOf(frame), frame.isFrozen ? 'frozen' : ''].filter((text) => text !== '').join(', ');
   const tail = figures(frame);
-  const heading = widthOf(name, sizes.title, true) + 14 + widthOf(tail, sizes.small);
+  const heading = widthOf(name, sizes.title, true) + widthOf(` ${more}`, sizes.small) + 14 + widthOf(tail, sizes.small);
   const width = Math.max(body.width, heading) + 2 * sizes.frame;
   const height = body.height + sizes.header + 2 * sizes.frame + 8;
   const left = Math.max(sizes.frame, Math.min(width - sizes.frame - body.width, (width - body.width) / 2));
@@ -124,10 +131,12 @@ function framePiece(frame: Frame): Piece {
     draw: (x, y) =>
       titled(frame.path, [
         ...(frame.times > 1
-          ? [`<rect x="${short(x + 5)}" y="${short(y + 5)}" width="${short(width)}" height="${short(height)}" rx="9" class="frame"/>`]
+          ? [
+              `<rect x="${short(x + 5)}" y="${short(y + 5)}" width="${short(width)}" height="${short(height)}" rx="9"${classOf(`frame${frozen(frame)}`)}/>`,
+            ]
           : []),
-        `<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}" rx="9" class="frame"/>`,
-        label(x + sizes.frame, y + 19, name, sizes.title, 'bold'),
+        `<rect x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}" rx="9"${classOf(`frame${frozen(frame)}`)}/>`,
+        titleLine(x + sizes.frame, y + 19, name, more, 'bold'),
         label(x + width - sizes.frame, y + 19, tail, sizes.small, 'quiet end'),
         (frame.body.steps[0]?.kind === 'fork' ? line : arrow)([x + axis, y + sizes.header + 2], [x + axis, y + sizes.header + sizes.frame]),
         ...body.draw(x + left, y + sizes.header + sizes.frame),

@@ -16,6 +16,10 @@ export interface Box {
   /** Small layers behind it. */
   readonly notes: readonly string[];
   readonly path: string;
+  /** What of the path is shown; '' for nothing. */
+  readonly name: string;
+  /** Whether it has parameters, and none is in training. */
+  readonly isFrozen: boolean;
   /** Null where repetitions differ in it. */
   readonly parameters: number | null;
   readonly multiplyAccumulates: number | null;
@@ -28,7 +32,7 @@ export interface Box {
 }
 
 /** A block of several steps. */
-export interface Frame extends Pick<Box, 'title' | 'path' | 'parameters' | 'multiplyAccumulates' | 'output' | 'times'> {
+export interface Frame extends Pick<Box, 'title' | 'path' | 'name' | 'isFrozen' | 'parameters' | 'multiplyAccumulates' | 'output' | 'times'> {
   readonly kind: 'frame';
   readonly body: Chain;
 }
@@ -63,7 +67,18 @@ export interface ArchitectureDrawing {
 /** The whole as SVG that refers to no other file, for light and dark pages. */
 export function drawArchitecture({ title, subtitle, input, chain, columns }: ArchitectureDrawing): string {
   const isWhole = chain.arcs.length > 0;
-  const ends = { kind: 'box', detail: '', notes: [], path: '', parameters: 0, multiplyAccumulates: 0, times: 1, key: '' } as const;
+  const ends = {
+    kind: 'box',
+    detail: '',
+    notes: [],
+    path: '',
+    name: '',
+    isFrozen: false,
+    parameters: 0,
+    multiplyAccumulates: 0,
+    times: 1,
+    key: '',
+  } as const;
   const first: Step = { ...ends, family: 'join', title: 'input', output: input };
   const last: Step = { ...ends, family: 'join', title: 'output', output: null };
   const steps = [first, ...chain.steps, last];
@@ -177,6 +192,7 @@ function styles(): string {
     rule('.end', 'text-anchor:end'),
     rule('.way', 'fill:none;stroke-width:1.4'),
     rule('.box', 'stroke-width:1.2'),
+    rule('.frozen', 'stroke-dasharray:5 3'),
     rules(light, 0),
     `@media(prefers-color-scheme:dark){${rules(dark, 2)}}`,
   ].join('');

@@ -13,7 +13,7 @@ import { trace } from '../ops/trace.js';
 import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { EarlyStopping } from '../training/early-stopping.js';
-import { rememberModes } from '../training/modes.js';
+import { rememberModes, turn } from '../training/modes.js';
 import { randomsOf } from '../training/run-state.js';
 import { type DataFacts, factsOf, once, sampleOf } from './data-facts.js';
 import type { Beside, Evidence, LayerFacts, Setup } from './evidence.js';
@@ -41,7 +41,7 @@ export const thorough: Limits = { examples: 4096, numbers: 1 << 22, batch: 256, 
 /** What was gathered. */
 export type Gathered = Pick<Evidence, 'data' | 'validation' | 'splits' | 'probe' | 'start' | 'chance'> & { readonly batch: AnyPair | null };
 
-/** Gathers it; data as the model sees them. What cannot be read is left to the run, which says so better. */
+/** Gathers it, part by part between turns of the event loop; data as the model sees them. What cannot be read is left to the run, which says so better. */
 export async function gather(
   subject: Subject,
   data: AnyDataset,
@@ -50,13 +50,13 @@ export async function gather(
   batchSize = limits.batch,
   onRefusal?: (error: unknown) => void,
 ): Promise<Gathered> {
-  const [mine, other] = [
-    await look(data, isCheap(data, limits) ? limits : { ...limits, examples: limits.batch }),
-    validation === undefined || !isCheap(validation, limits) ? null : await look(validation, limits),
-  ];
+  const mine = await look(data, isCheap(data, limits) ? limits : { ...limits, examples: limits.batch });
+  const other = validation === undefined || !isCheap(validation, limits) ? null : await look(validation, limits);
   const count = mine === null ? 0 : examplesOf(subject, mine.sample, limits.batch, batchSize);
   const batch = mine === null ? null : await sampleOf(data, count, 1 << 20).catch(() => null);
-  const start = batch === null ? null : lookAt(subject, batch, null, onRefusal);
+  await turn();
+  const start = batch === null ? null : await lookAt(subject, batch, null, onRefusal);
+  await turn();
   return {
     data: mine?.facts ?? null,
     validation: other?.facts ?? null,
@@ -102,10 +102,14 @@ const isCheap = (data: AnyDataset, { readsAll }: Limits): boolean => readsAll ||
 async function look(data: AnyDataset, { examples, numbers }: Limits): Promise<{ facts: DataFacts; sample: AnyPair } | null> {
   try {
     if (data.length === 0) return null;
+    await turn();
     const sample = await sampleOf(data, examples, numbers);
+    await turn();
     return { facts: factsOf(data, sample), sample };
   } catch {
     return null;
+  } finally {
+    await turn();
   }
 }
 

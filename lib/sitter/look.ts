@@ -14,7 +14,7 @@ import type { Parameter } from '../parameter.js';
 import { isSlowOverDenormals } from '../runtime.js';
 import { defaultRandom } from '../seed.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
-import { rememberModes } from '../training/modes.js';
+import { rememberModes, turn } from '../training/modes.js';
 import { reachesNothing } from '../training/reach.js';
 import { randomsOf } from '../training/run-state.js';
 import { type Spread, columnMoments, rootMeanSquare, rowsOf, shareOfDenormals, spreadOf, spreadOfAll } from './measures.js';
@@ -99,82 +99,146 @@ export interface Subject {
 
 /**
  * Runs the model over a batch, forward and backward, and gives numbers; null where the model takes several inputs, gives several outputs,
- * or refuses the batch.
+ * or refuses the batch. Between its parts the event loop has a turn, with everything as it was.
  *
  * @param earlier - A look at the same model: what stays as it is, is not looked for again.
  */
-export function lookAt(
-  subject: Subject,
+export async function lookAt(
+  { model, loss, optimizer }: Subject,
   [inputs, targets, weights]: AnyPair,
   earlier: Look | null = null,
   onRefusal?: (error: unknown) => void,
-): Look | null {
-  const { model, loss, optimizer } = subject;
+): Promise<Look | null> {
   if (!(inputs instanceof Tensor)) return null;
   model.prepare();
   const parameters = [...new Set<AnyTensor>([...model.parameters(), ...optimizer.groups.flatMap(({ parameters: list }) => list)])];
-  const gradients = parameters.map((one) => one.grad?.data.slice() ?? null);
-  const generators = [defaultRandom(), ...randomsOf(model).values()].map((random) => [random, random.state] as const);
-  const rewind = (): void => {
-    for (const [random, state] of generators) random.state = state;
-  };
-  const restore = rememberModes(model);
-  let skipped: ReadonlySet<string> = new Set();
+  const aside = besides(model);
   try {
-    // Without rewinding in between: what draws numbers draws others.
-    const outputs = noGrad(() => {
-      model.eval();
-      return (earlier === null ? [0, 1] : [0]).map(() => model.forward(inputs as never) as unknown);
+    const inEvaluation = aside(() => evaluate(model, inputs, loss, [targets, weights], earlier));
+    await turn();
+    const pass = aside(() => {
+      model.train();
+      return forwardOf(model, inputs as Tensor, loss, [targets, weights]);
     });
-    const isRandomInEvaluation =
-      earlier?.isRandomInEvaluation ?? (outputs.every((one) => one instanceof Tensor) && !isEqual(outputs as AnyTensor[]));
-    const evaluated = noGrad(() => (loss.forward(outputs[0], targets, weights) as Tensor).item());
-    rewind();
-    model.train();
-    for (const one of parameters) if (one.grad !== null) one.grad.data.fill(0);
-    const forward = noteSkipped(() => holdState(() => trainingOutputsOf(model, inputs as Tensor)));
-    const { result } = forward.result;
-    skipped = forward.skipped;
-    const [prediction] = result[0];
-    if (!(prediction instanceof Tensor)) return null;
-    const own = loss.forward(prediction, targets, weights) as Tensor;
-    if (own.size !== 1) return null;
-    const terms = result.map(([output, factor], i) => (i === 0 ? own : (loss.forward(output, targets, weights) as Tensor).mul(factor)));
-    const total = terms.reduce((sum, term) => sum.add(term));
-    const facts = ofTape(own, prediction as Tensor, inputs as Tensor);
-    const reached = new Set(nodesOf(total).flatMap((node) => node.inputs.filter((input) => input.node === null)));
-    const named = [...model.namedParameters()].filter(([, one]) => one.requiresGrad);
-    const value = own.item();
-    if (!total.requiresGrad) throw reachesNothing(model);
-    total.backward();
+    if (pass === null) return null;
+    await turn();
+    const { facts, prediction, reached, hasSkipped, value, total } = pass;
+    const gradients = aside(() => {
+      model.train();
+      return gradientsOf(parameters, total, hasSkipped);
+    });
+    await turn();
+    const all = [...model.namedParameters()];
+    const named = all.filter(([, one]) => one.requiresGrad);
+    const of = (one: Parameter): AnyTensor | null => gradients.get(one) ?? null;
     return {
       ...facts,
       loss: value,
       examples: inputs.shape[0],
-      weights: named.filter(([, { rank }]) => rank >= 2).map(([path, one]) => lookAtWeight(path, one)),
-      frozen: [...model.namedParameters()].filter(([, one]) => !one.requiresGrad && one.rank >= 2 && !isLoaded(one)).map(([path]) => path),
+      weights: named.filter(([, { rank }]) => rank >= 2).map(([path, one]) => lookAtWeight(path, one, of(one))),
+      frozen: all.filter(([, one]) => !one.requiresGrad && one.rank >= 2 && !isLoaded(one)).map(([path]) => path),
       // What a part left out may be trained by another step.
-      unreached: skipped.size > 0 ? [] : named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
+      unreached: hasSkipped ? [] : named.filter(([, one]) => !reached.has(one)).map(([path]) => path),
       notHeld: named.filter(([, one]) => !optimizer.owns(one)).map(([path]) => path),
-      denormals: mostDenormals(inputs as Tensor, prediction as Tensor, named),
-      evaluated,
-      isRandomInEvaluation,
+      denormals: mostDenormals(
+        inputs as Tensor,
+        prediction,
+        named.map(([path, one]) => [path, of(one)]),
+      ),
+      ...inEvaluation,
     };
   } catch (error) {
     // What the first step of a run refuses, it says itself.
     onRefusal?.(error);
     return null;
+  }
+}
+
+/** Runs parts of a look: generators stand where they did when it began, and where they did before the part when it ends; so do modes. */
+function besides(model: AnyLayer): <T>(part: () => T) => T {
+  const generators = [defaultRandom(), ...randomsOf(model).values()];
+  const began = generators.map(({ state }) => state);
+  return (part) => {
+    const before = generators.map(({ state }) => state);
+    const restore = rememberModes(model);
+    for (const [i, random] of generators.entries()) random.state = began[i];
+    try {
+      return part();
+    } finally {
+      for (const [i, random] of generators.entries()) random.state = before[i];
+      restore();
+    }
+  };
+}
+
+type Scored = readonly [targets: AnyPair[1], weights: AnyPair[2]];
+
+function evaluate(
+  model: AnyLayer,
+  inputs: AnyTensor,
+  loss: Loss,
+  scored: Scored,
+  earlier: Look | null,
+): Pick<Look, 'evaluated' | 'isRandomInEvaluation'> {
+  return noGrad(() => {
+    model.eval();
+    // Without rewinding in between: what draws numbers draws others.
+    const outputs = (earlier === null ? [0, 1] : [0]).map(() => model.forward(inputs as never) as unknown);
+    const isRandomInEvaluation =
+      earlier?.isRandomInEvaluation ?? (outputs.every((one) => one instanceof Tensor) && !isEqual(outputs as AnyTensor[]));
+    return { evaluated: (loss.forward(outputs[0], ...scored) as Tensor).item(), isRandomInEvaluation };
+  });
+}
+
+/** What a pass forward gave. */
+interface Pass {
+  readonly facts: ReturnType<typeof ofTape>;
+  readonly prediction: Tensor;
+  /** What the loss depends on. */
+  readonly reached: ReadonlySet<AnyTensor>;
+  /** Whether the model left a part of itself out. */
+  readonly hasSkipped: boolean;
+  readonly value: number;
+  /** The loss, that of outputs beside the prediction included. */
+  readonly total: Tensor;
+}
+
+function forwardOf(model: AnyLayer, inputs: Tensor, loss: Loss, scored: Scored): Pass | null {
+  const { result: held, skipped } = noteSkipped(() => holdState(() => trainingOutputsOf(model, inputs)));
+  const { result } = held;
+  const [prediction] = result[0];
+  if (!(prediction instanceof Tensor)) return null;
+  const own = loss.forward(prediction, ...scored) as Tensor;
+  if (own.size !== 1) return null;
+  const terms = result.map(([output, factor], i) => (i === 0 ? own : (loss.forward(output, ...scored) as Tensor).mul(factor)));
+  const total = terms.reduce((sum, term) => sum.add(term));
+  const facts = ofTape(own, prediction as Tensor, inputs);
+  const reached = new Set(nodesOf(total).flatMap((node) => node.inputs.filter((input) => input.node === null)));
+  const value = own.item();
+  if (!total.requiresGrad) throw reachesNothing(model);
+  return { facts, prediction: prediction as Tensor, reached, hasSkipped: skipped.size > 0, value, total };
+}
+
+/** Gradients of `total` by parameter; those that were there are there again. */
+function gradientsOf(parameters: readonly AnyTensor[], total: Tensor, hasSkipped: boolean): ReadonlyMap<AnyTensor, AnyTensor> {
+  const before = parameters.map((one) => one.grad?.data.slice() ?? null);
+  for (const one of parameters) one.grad?.data.fill(0);
+  const gradients = new Map<AnyTensor, AnyTensor>();
+  try {
+    total.backward();
   } finally {
     for (const [i, one] of parameters.entries()) {
-      const before = gradients[i];
+      const [was, { grad }] = [before[i], one];
+      if (grad === null) continue;
       // Where steps skip parts, none and zero must not be told apart while a step is recorded.
-      if (before === null && skipped.size > 0) one.grad?.data.fill(0);
-      else if (before === null) one.grad = null;
-      else one.grad?.data.set(before as Float32Array);
+      const stays = was !== null || hasSkipped;
+      gradients.set(one, stays ? Tensor.wrap(grad.data.slice() as never, grad.shape, grad.dtype) : grad);
+      if (was !== null) grad.data.set(was as Float32Array);
+      else if (stays) grad.data.fill(0);
+      else one.grad = null;
     }
-    rewind();
-    restore();
   }
+  return gradients;
 }
 
 function isEqual([one, other]: readonly AnyTensor[]): boolean {
@@ -204,12 +268,16 @@ function ofTape(
 }
 
 /** Among the inputs, the outputs of activations and the gradients. */
-function mostDenormals(inputs: AnyTensor, prediction: AnyTensor, parameters: readonly (readonly [string, Parameter])[]): Look['denormals'] {
+function mostDenormals(
+  inputs: AnyTensor,
+  prediction: AnyTensor,
+  gradients: readonly (readonly [string, AnyTensor | null])[],
+): Look['denormals'] {
   const activations = nodesOf(prediction).filter(isActivation);
   const places = [
     { place: 'the inputs', share: shareOfDenormals(inputs) },
     ...activations.map(({ place, outputs: [output] }) => ({ place: `the output of '${place?.path ?? ''}'`, share: shareOfDenormals(output) })),
-    ...parameters.map(([path, { grad }]) => ({ place: `the gradient of '${path}'`, share: shareOfDenormals(grad) })),
+    ...gradients.map(([path, gradient]) => ({ place: `the gradient of '${path}'`, share: shareOfDenormals(gradient) })),
   ];
   const worst = places.reduce((a, b) => (b.share > a.share ? b : a));
   return worst.share === 0 ? null : { ...worst, isSlow: isSlowOverDenormals() };
@@ -261,16 +329,16 @@ function saturatedOf(name: string, values: Float32Array): number {
   return outside / values.length;
 }
 
-function lookAtWeight(path: string, parameter: Parameter): WeightLook {
+function lookAtWeight(path: string, parameter: Parameter, grad: AnyTensor | null): WeightLook {
   const { shape, size, data } = parameter;
-  const gradient = parameter.grad?.data ?? new Float32Array(0);
+  const gradient = grad?.data ?? new Float32Array(0);
   const units = shape.at(-1) ?? 1;
   // Sums of equal numbers may differ in their last bits from one register to the next.
   const same = (values: { readonly length: number; readonly [index: number]: number }, room: number): boolean => {
     for (let i = 0; i < values.length; i++) if (!(Math.abs(values[i] - values[i - (i % units)]) <= room)) return false;
     return true;
   };
-  const [weightRms, gradientRms] = [rootMeanSquare(parameter), rootMeanSquare(parameter.grad)];
+  const [weightRms, gradientRms] = [rootMeanSquare(parameter), rootMeanSquare(grad)];
   const isSymmetric = units > 1 && size > units && same(data, 0) && same(gradient, 1e-5 * gradientRms);
   return { path, shape, rms: weightRms, gradient: gradientRms, isSymmetric };
 }

@@ -11,7 +11,7 @@ import { Callback, type StepsRecord, type TrainingRun } from '../training/callba
 import { TrainingNonFiniteError } from '../training/errors.js';
 import { predict } from '../training/evaluate.js';
 import type { EpochRecord } from '../training/history.js';
-import { Breather } from '../training/modes.js';
+import { Breather, turn } from '../training/modes.js';
 import type { Observation } from '../training/observation.js';
 import { formatScore } from '../training/progress.js';
 import { tensorsUnder } from '../training/run-state.js';
@@ -180,7 +180,8 @@ export class Sitter extends Callback {
     this.#run = run;
     this.#mender?.begin(run);
     // Of a run that goes on, it has been said.
-    if (run.step === 0) this.#judge('before', run);
+    if (run.step === 0) await this.#judge('before', run);
+    await turn();
   }
 
   override onSteps({ losses, step, epoch }: StepsRecord, run: TrainingRun): void {
@@ -199,14 +200,11 @@ export class Sitter extends Callback {
     this.#ratios = weights.map(({ path, updateRatio: ratio }) => [path, ratio] as const);
   }
 
-  override onEpochEnd(record: EpochRecord, run: TrainingRun): Promise<void> | void {
-    return this.#observe ? this.#countDead(run).then(() => this.#epochEnd(record, run)) : this.#epochEnd(record, run);
-  }
-
-  #epochEnd(record: EpochRecord, run: TrainingRun): void {
+  override async onEpochEnd(record: EpochRecord, run: TrainingRun): Promise<void> {
+    if (this.#observe) await this.#countDead(run);
     if (this.#ratios.length > 0) this.#read(readUpdateRatios(this.#ratios, run.optimizer.lr < this.#firstRate), run);
     const isLooking = (this.#mender !== null || isLookedAt(record.epoch)) && record.epoch < run.epochs;
-    const found = isLooking ? this.#judge('epoch', run) : [];
+    const found = isLooking ? await this.#judge('epoch', run) : [];
     if (this.#mender?.mend(run, found)) this.#beginAnew();
     // What has exploded is nothing to go back to.
     else if (explodedAt([this.#firstLoss, record.loss]) < 0) this.#mender?.keep(run);
@@ -218,13 +216,13 @@ export class Sitter extends Callback {
   }
 
   /** @internal What is said at the end of a run, before its log is closed. */
-  conclude(run: TrainingRun, failures: readonly unknown[]): void {
+  async conclude(run: TrainingRun, failures: readonly unknown[]): Promise<void> {
     const failure = failures.find((one) => one instanceof TrainingNonFiniteError) ?? null;
     const isWhole = run.step > 0 && failures.length === 0 && run.history.epochs.length > 0;
     if (failure !== null) {
-      this.#judge('failure', run, failure);
+      await this.#judge('failure', run, failure);
       if (!isOfData(failure)) this.#mender?.giveUp(run);
-    } else if (isWhole) this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
+    } else if (isWhole) await this.#judge(run.history.epochs.length >= run.epochs ? 'end' : 'epoch', run);
     this.#gathered = null;
     this.#trace = null;
     this.#run = null;
@@ -232,10 +230,10 @@ export class Sitter extends Callback {
   }
 
   /** @internal Whether a run that met a number that is not finite goes on: from where its epoch began, at a tenth of the rate. */
-  recover(run: TrainingRun, failure: unknown): boolean {
+  async recover(run: TrainingRun, failure: unknown): Promise<boolean> {
     if (!(failure instanceof TrainingNonFiniteError)) return false;
     if (!this.#mender?.mayHelp(run, failure.place) || isOfData(failure)) return false;
-    const isMended = this.#mender.recover(run, failure.place.lr, this.#judge('failure', run, failure));
+    const isMended = this.#mender.recover(run, failure.place.lr, await this.#judge('failure', run, failure));
     if (isMended) this.#beginAnew();
     return isMended;
   }
@@ -327,10 +325,11 @@ export class Sitter extends Callback {
   }
 
   /** Asks the rules, and says what is new: this, and what else there is to mend. */
-  #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): Finding[] {
+  async #judge(moment: Evidence['moment'], run: TrainingRun, failure: TrainingNonFiniteError | null = null): Promise<Finding[]> {
     if (this.#gathered === null) return [];
     const { batch, ...gathered } = this.#gathered;
-    const now = moment === 'before' || batch === null ? gathered.start : lookAt(run, batch as AnyPair, gathered.start);
+    const now = moment === 'before' || batch === null ? gathered.start : await lookAt(run, batch as AnyPair, gathered.start);
+    await turn();
     const evidence: Evidence = {
       moment,
       epoch: moment === 'failure' ? run.epoch : run.history.epochs.length,

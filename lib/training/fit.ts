@@ -195,7 +195,7 @@ class Fitting implements TrainingRun {
     await attempt(() => this.#runParts.sharding?.end(failures.length > 0));
     const isWhole = failures.every((failure) => leavesWholeSteps(failure, this.step - first) && !this.#runParts.sharding);
     await attempt(() => this.#checkpoints?.finish(isWhole ? () => this.#position() : null));
-    this.#sitter?.conclude(this, failures);
+    await this.#sitter?.conclude(this, failures);
     const failure = failures.find((one) => !(one instanceof TrainingAbortedError)) ?? failures[0];
     this.outcome = failures.length > 0 ? endOf(failure) : this.history.stopped === null ? 'completed' : 'stopped';
     this.#progress.clear();
@@ -219,7 +219,7 @@ class Fitting implements TrainingRun {
         await this.#runEpoch(this.#firstOrder + this.epoch - 1);
         if (this.#options.group !== undefined) await stopTogether(this.#options.group, this.history);
       } catch (error) {
-        if (!this.#sitter?.recover(this, error)) throw error;
+        if (!(await this.#sitter?.recover(this, error))) throw error;
         this.#progressed = null;
         this.epoch -= 1; // it begins again
       }

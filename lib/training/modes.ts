@@ -7,11 +7,14 @@ import type { AnyLayer } from '../layers/layer.js';
 /** The mode of every layer now; calling the result puts it back. */
 export function rememberModes(model: AnyLayer): () => void {
   const modes = [...model.namedLayers().values()].map((layer) => [layer, layer.training] as const);
-  // Parents come first, because train() reaches everything inside a layer.
+  // Parents come first, because train() reaches everything inside a layer, and mostly that is all.
   return () => {
-    for (const [layer, training] of modes) layer.train(training);
+    for (const [layer, training] of modes) if (layer.training !== training) layer.train(training);
   };
 }
+
+/** A turn of the event loop for whatever waits there. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const sliceMilliseconds = 8;
 
@@ -22,11 +25,8 @@ export class Breather {
   /** A promise when it is time for a turn. */
   pause(): Promise<void> | undefined {
     if (performance.now() - this.#last < sliceMilliseconds) return undefined;
-    return new Promise((resolve) => {
-      setImmediate(() => {
-        this.#last = performance.now();
-        resolve();
-      });
+    return turn().then(() => {
+      this.#last = performance.now();
     });
   }
 }

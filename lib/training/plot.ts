@@ -20,6 +20,8 @@ export interface PlotOptions {
   readonly depth?: number;
   /** Whether equal neighbours are drawn once, with their number (`×3`). Default true. */
   readonly fold?: boolean;
+  /** Whether the path of each layer stands in its box, such as `encoder.0`; of equal neighbours that of the first. Default false: it shows where the pointer rests. */
+  readonly names?: boolean;
   /** Columns that a long picture is cut into. Default: as many as make it about as wide as high. */
   readonly columns?: number;
 }
@@ -31,8 +33,9 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
     title = model.constructor.name,
     depth = 1000,
     fold = true,
+    names = false,
     columns,
-  } = checkOptions<PlotOptions>(options, 'options', ['inputShape', 'title', 'depth', 'fold', 'columns']);
+  } = checkOptions<PlotOptions>(options, 'options', ['inputShape', 'title', 'depth', 'fold', 'names', 'columns']);
   if (path !== undefined) checkIsSvg(checkPath(path));
   if (typeof title !== 'string') throw new ArgumentError(expected('a string', 'options.title', title));
   checkNesting(model);
@@ -41,7 +44,11 @@ export async function plot(model: AnyLayer, path: string | undefined, options: P
     throw new ArgumentError(
       expected('the shape of one example for plot(): [height, width, channels] of an image', 'options.inputShape', inputShape),
     );
-  const settings = { depth: checkInteger(depth, 'options.depth', 0), fold: checkFlag(fold, 'options.fold') };
+  const settings = {
+    depth: checkInteger(depth, 'options.depth', 0),
+    fold: checkFlag(fold, 'options.fold'),
+    names: checkFlag(names, 'options.names'),
+  };
   const svg = drawArchitecture({
     title,
     subtitle: subtitleOf(model, input),
@@ -88,8 +95,9 @@ function checkNesting(model: AnyLayer): void {
 function subtitleOf(model: AnyLayer, inputShape: readonly number[]): string {
   const depth = weightLayers(model, { inputShape });
   const count = multiplyAccumulates(model, { inputShape });
+  const frozen = model.parameters().reduce((sum, { requiresGrad, size: numbers }) => sum + (requiresGrad ? 0 : numbers), 0);
   return [
-    `${amount(model.parameterCount())} parameters`,
+    `${amount(model.parameterCount())} parameters${frozen > 0 ? `, ${amount(frozen)} of them frozen` : ''}`,
     ...(count > 0 ? [`${amount(count)} multiply-accumulates`, `${depth} weight layer${depth === 1 ? '' : 's'}`] : []),
   ].join(' · ');
 }

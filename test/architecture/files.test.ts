@@ -142,6 +142,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/layers/registry.ts': { test: 'test/models/sequential.test.ts', why: 'layerContract clones every layer through it' },
   'lib/ops/trace.ts': { test: 'test/models/resnet.test.ts', why: 'sizes of networks are counted through it, those of PyTorch too' },
   'lib/layers/costs.ts': { test: 'test/models/resnet.test.ts', why: 'the figures of all networks are what it counts' },
+  'lib/io/file-bar.ts': { test: 'test/progress.test.ts', why: 'all who show how far they are' },
   'lib/models/image-axes.ts': { test: 'test/models/feature-order.test.ts', why: 'the axes that it follows' },
   'lib/models/image-model.ts': { test: 'test/models/resnet.test.ts', why: 'abstract: test/contracts/image-model.ts is run for every network' },
   'lib/models/blocks.ts': { test: 'test/models/resnet.test.ts', why: 'the blocks of its networks' },

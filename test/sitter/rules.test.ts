@@ -361,8 +361,8 @@ test('[J18] a run has stopped too early where it still falls by a tenth from a l
   t.deepEqual(flat([1, 0.9, 0.8, 0.72, 0.64, 0.58, 0.5, 0.43]), []);
 });
 
-test('denormal numbers are named where the processor is slow over them, and where they are', (t) => {
-  const found = (isSlow: boolean, share: number): FindingId[] => {
+test('denormal numbers are named where the processor is slow over them, and where they are', async (t) => {
+  const found = async (isSlow: boolean, share: number): Promise<FindingId[]> => {
     const model = new Sequential([new Linear(4, 8), new ReLU(), new Linear(8, 2)]);
     const inputs = Tensor.from(
       Float32Array.from({ length: 80 * 4 }, (_, i) => (i % 100 < share * 100 ? 1e-39 : ((i * 7) % 13) / 6 - 1)),
@@ -373,13 +373,13 @@ test('denormal numbers are named where the processor is slow over them, and wher
       [80],
     );
     const subject = { model, loss: new CrossEntropyLoss(), optimizer: new SGD(model, { lr: 0.1 }) };
-    const now = lookAt(subject, [inputs, targets, undefined]);
+    const now = await lookAt(subject, [inputs, targets, undefined]);
     t.is(now?.denormals?.place, share > 0 ? 'the inputs' : undefined);
     return denormals.judge({ now: { ...now, denormals: now?.denormals && { ...now.denormals, isSlow } } } as never).map(({ id }) => id);
   };
-  t.deepEqual(found(true, 0.05), ['denormal-numbers']);
-  t.deepEqual(found(true, 0), []);
-  t.deepEqual(found(false, 0.05), []);
+  t.deepEqual(await found(true, 0.05), ['denormal-numbers']);
+  t.deepEqual(await found(true, 0), []);
+  t.deepEqual(await found(false, 0.05), []);
 });
 
 test('every kind of finding has a rule or is seen before a run alone, every rule a source, numbers with names, and needs', (t) => {

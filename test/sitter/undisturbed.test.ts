@@ -3,24 +3,30 @@
 import test from 'ava';
 import {
   CrossEntropyLoss,
+  Dropout,
   Embedding,
   Flatten,
   Layer,
   Linear,
   Loss,
   MSELoss,
+  ReLU,
   SGD,
   Sequential,
   Sitter,
   Tensor,
   TensorDataset,
   explodedAt,
+  ones,
   preflight,
   setSeed,
   tanh,
   tensor,
 } from '../../lib/index.js';
+import { defaultRandom } from '../../lib/seed.js';
 import { gather, quick } from '../../lib/sitter/gather.js';
+import { lookAt } from '../../lib/sitter/look.js';
+import { randomsOf } from '../../lib/training/run-state.js';
 
 const silent = { progress: false, log: false } as const;
 const rows = 16;
@@ -173,5 +179,36 @@ test('one sitter serves several runs, and what it found before an explosion does
     t.is(history.stopped, 'the loss exploded');
     t.is(sitter.findings.at(-1)?.id, 'learning-rate-too-high');
     t.is(history.findings.length, sitter.findings.length);
+  }
+});
+
+test.serial('between the parts of a look the event loop has a turn, and sees modes, gradients and generators as they were', async (t) => {
+  setSeed(5);
+  const model = new Sequential([new Linear(4, 8), new Dropout(0.5), new ReLU(), new Linear(8, 3)]);
+  const [inputs, targets] = [ones([6, 4]), tensor([0, 1, 2, 0, 1, 2], { dtype: 'int32' })];
+  const loss = new CrossEntropyLoss();
+  const subject = { model, loss, optimizer: new SGD(model, { lr: 0.1 }) };
+  const looked = async (): Promise<unknown> => await lookAt(subject, [inputs, targets, undefined]);
+  for (const hasGradients of [false, true]) {
+    if (hasGradients) loss.forward(model.forward(inputs), targets).backward();
+    model.eval();
+    const state = (): unknown => ({
+      modes: [...model.namedLayers().values()].map(({ training }) => training),
+      gradients: model.parameters().map(({ grad }) => grad && [...grad.data]),
+      generators: [defaultRandom(), ...randomsOf(model).values()].map((random) => random.state),
+    });
+    const before = state();
+    const alone = await looked();
+    const seen: unknown[] = [];
+    let isDone = false;
+    const watch = (): void => {
+      seen.push(state());
+      if (!isDone) setImmediate(watch);
+    };
+    setImmediate(watch);
+    t.deepEqual(await looked(), alone);
+    isDone = true;
+    t.true(seen.length >= 3);
+    for (const one of seen) t.deepEqual(one, before);
   }
 });

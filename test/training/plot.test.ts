@@ -35,6 +35,46 @@ test('a picture says layers, shapes, parameters and multiply-accumulates, and is
   t.notRegex(svg, /<(script|image|use)|href|url\((?!#)/);
 });
 
+test('what is frozen says so and has a dashed edge, and is not folded with what is not; names are shown where one asks', async (t) => {
+  class Tuned extends lib.Model {
+    readonly body = new lib.Sequential([new lib.Linear(4, 4), new lib.BatchNorm1d(4), new lib.Linear(4, 4), new lib.Linear(4, 4)]);
+    readonly block = new lib.Residual(new lib.Linear(4, 4));
+    readonly head = new lib.Linear(4, 2);
+    forward(x: lib.Tensor): lib.Tensor {
+      return this.head.forward(this.block.forward(this.body.forward(x)) as lib.Tensor);
+    }
+  }
+  const model = new Tuned();
+  const textsOf = (svg: string): string[] =>
+    [...svg.matchAll(/<text[^>]*>(.*?)<\/text>/g)].map(([, text]) => text.replaceAll(/<[^>]*>/g, '')).slice(1);
+  const plain = await model.plot(undefined, { inputShape: [4] });
+  t.notRegex(plain, /class="[^"]*frozen/);
+  t.true(textsOf(plain).includes('Linear ×2'));
+  t.false(textsOf(plain).includes('head'));
+  model.body.layers[0].freeze();
+  model.body.layers[2].freeze();
+  model.block.freeze();
+  const svg = await model.plot(undefined, { inputShape: [4], names: true });
+  t.is(
+    svg.match(/class="(box|frame)[^"]* frozen"/g)?.length,
+    3,
+    'a layer, a block, and the layer inside of it: with the first goes a norm that is not',
+  );
+  const texts = textsOf(svg);
+  t.is(texts[0], '98 parameters, 60 of them frozen · 72 multiply-accumulates · 5 weight layers');
+  t.deepEqual(texts.filter((text) => /frozen|^(body|head|block)/.test(text)).slice(1), [
+    'Linear frozen',
+    'body.0',
+    'Linear frozen',
+    'body.2',
+    'body.3',
+    'Residual block, frozen',
+    'Linear frozen',
+    'block.inner',
+    'head',
+  ]);
+});
+
 test('the arguments of a layer keep their distance in programs that drop spaces at the start of an element', async (t) => {
   const svg = await new lib.Sequential([new lib.Conv2d(1, 2, 3)], { inputShape: [8, 8, 1] }).plot();
   t.regex(svg, />Conv2d <tspan[^>]*>3×3</);
