@@ -352,7 +352,8 @@ for (const threads of ['1', '2'])
       try {
         const library = join(folder, 'tiles.so');
         const source = beside(import.meta.url, '../../../test/native/tiles.c');
-        const built = spawnSync('cc', ['-O2', '-mfma', '-ffp-contract=off', '-shared', '-fPIC', '-o', library, source, '-ldl', '-lpthread'], {
+        // Without a C library of its own it takes the process's, which may be musl's where the compiler's is glibc.
+        const built = spawnSync('cc', ['-O2', '-mfma', '-ffp-contract=off', '-shared', '-fPIC', '-nostdlib', '-o', library, source], {
           encoding: 'utf8',
         });
         if (built.error) {
