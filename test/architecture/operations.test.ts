@@ -14,6 +14,7 @@ const invent = (files: Record<string, string>): Tree => new Map(Object.entries(f
 /** Operations that lib defines without a gradient, by the reason. */
 const withoutGradient: [RegExp, string][] = [
   [/_(backward|slope)$/, 'a backward is not differentiated again'],
+  [/^conv2d_weight_gradient_shards$/, 'made after recording'],
   [/^conv2d_weight_gradient$/, 'runs inside backward, and is not differentiated again'],
   [/^(equal|not_equal|less|less_equal|sign|histogram)$/, 'piecewise constant'],
   [/^(sum_squares|sum_squares_blocks|sum_blocks|sum_squares_difference|statistics)$/, 'reports numbers, off the tape'],
@@ -65,6 +66,7 @@ test('a backward stands under its forward, in the same stem of both languages, a
       'native/ops/direct.cc': 'an algorithm behind convolution.cc',
       'native/ops/im2col.cc': 'an algorithm behind convolution.cc',
       'native/ops/pointwise.cc': 'an algorithm behind convolution.cc',
+      'native/ops/tapwise.cc': 'an algorithm behind convolution.cc',
       'native/ops/winograd.cc': 'an algorithm behind convolution.cc',
       'native/ops/lstm.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
       'native/ops/gru.cc': 'lib/ops/recurrent.ts: one of three cells, which are much alike there',
