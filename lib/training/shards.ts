@@ -52,6 +52,8 @@ export interface ShardsResult<R> {
   readonly counted: Tensor | null;
   /** What the forward pass of each shard made that this process has computed, in their order. */
   readonly results: readonly ComputedShard<R>[];
+  /** The leaves that have a gradient. */
+  readonly reached: ReadonlySet<AnyTensor>;
   /** Writes the gradients where the optimizer looks for them. */
   readonly writeGradients: () => void;
   /** Makes the writes to state. */
@@ -283,6 +285,7 @@ export function overShards<R extends ShardResult>(
       loss: inverse === null ? sum : mul(sum, inverse),
       counted,
       results,
+      reached,
       writeGradients: () =>
         withoutGradients(() => {
           for (const [i, parameter] of leaves.entries()) {

@@ -175,7 +175,9 @@ export function makeTrainSteps({
     const sum = penaltiesOf().reduce((before, one) => before.add(one), made.loss);
     refuseNonFinite(sum);
     made.writeState();
-    optimizer.zeroGrad();
+    // Where all gradients are written, nothing is left of those of the step before.
+    const isWritten = (parameter: AnyTensor): boolean => !parameter.requiresGrad || made.reached.has(parameter);
+    if (!optimizer.groups.every(({ parameters }) => parameters.every(isWritten))) optimizer.zeroGrad();
     made.writeGradients();
     if (sum !== made.loss) sum.backward();
     const shown = noGrad(() => shownOf(made.results, firstTensor(batch[0], 'inputs').shape[0]));
