@@ -72,10 +72,16 @@ const mostGrowth = 1.25;
 function wovenWithin(list: List, bytesOf: (one: List) => number): List {
   const apart = fuseShardSums(list);
   const most = mostGrowth * bytesOf(apart);
-  const ways = [() => weaveShards(fuseShardSums(joinShardGradients(list))), () => weaveShards(apart), () => weaveShards(apart, false)];
-  for (const way of ways) {
-    const woven = way();
-    if (woven !== apart && bytesOf(woven) <= most) return woven;
+  const joined = (): List => fuseShardSums(joinShardGradients(list));
+  const ways: readonly (readonly [of: () => List, sideBySide: boolean])[] = [
+    [joined, true],
+    [() => apart, true],
+    [() => apart, false],
+  ];
+  for (const [of, sideBySide] of ways) {
+    const given = of();
+    const woven = weaveShards(given, sideBySide);
+    if (woven !== given && bytesOf(woven) <= most) return woven;
   }
   return apart;
 }

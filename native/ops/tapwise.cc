@@ -16,11 +16,13 @@ constexpr int64_t mostPixels = 16;       // of an image: larger ones have window
 constexpr int64_t leastInputs = 32;      // rows of a tile
 constexpr int64_t tileBytes = 24 << 10;  // of all levels: half of a first-level cache
 constexpr int64_t leastItems = 16;
+constexpr int64_t mostSteps = 128;       // of k at a time: their rows of dy stay in the first-level cache
+constexpr int64_t leastPacked = 32;      // steps of k for which these rows are packed
 
 template <class T> struct Plan {
   int64_t panel, rows, slices, spans;  // of a tile: columns, rows; tiles of a tap's rows, and parts of its columns
   int64_t runs, levels;
-  size_t tile, worker;                 // in elements
+  size_t tile, packed, worker;         // in elements
 };
 
 template <class T> Plan<T> planOf(const Convolution& s, const GradientShards<T>& shards) {
@@ -39,7 +41,9 @@ template <class T> Plan<T> planOf(const Convolution& s, const GradientShards<T>&
   const int64_t panels = divideUp(s.outputs(), p.panel);
   p.spans = std::min(panels, divideUp(leastItems, s.groups * s.taps() * p.slices));
   p.tile = padded<T>(p.rows * p.panel);
-  p.worker = p.tile * size_t(p.levels) + padded<T>(divideUp(p.runs * int64_t(sizeof(GemmRun)), int64_t(sizeof(T))));
+  p.packed = most < leastPacked ? 0 : padded<T>(std::min(most, mostSteps) * p.panel);
+  // One more tile takes what a product has so far.
+  p.worker = p.tile * size_t(p.levels + 1) + p.packed + padded<T>(divideUp(p.runs * int64_t(sizeof(GemmRun)), int64_t(sizeof(T))));
   return p;
 }
 
@@ -61,41 +65,68 @@ template <class T> struct Run {
     return count;
   }
 
+  // A tap's rows and columns of dw, and the steps of each of its runs.
+  struct Tile {
+    int64_t rows, n, x, dy, steps;  // x, dy: where its channels begin
+    T *sums, *packed;               // levels, and one more
+  };
+
+  // c = (before +) a shard's product.
+  void product(const Tile& t, int64_t shard, const GemmRun* runs, int64_t count, T* c, int64_t cRow, Prior before) const {
+    const Kernels<T>& kernels = kernelsOf<T>();
+    const int64_t most = std::max<int64_t>(1, mostSteps / std::max<int64_t>(1, t.steps)), width = divideUp(t.n, lane) * lane;
+    const bool isWhole = count <= most;
+    T *const sum = isWhole ? c : t.sums + p.levels * p.tile, *start = nullptr;
+    const int64_t sumRow = isWhole ? cRow : t.n;
+    Epilogue<T> epilogue;
+    epilogue.prior = before;
+    GemmRun dense[mostSteps];
+    int64_t at = 0;
+    do {
+      const int64_t here = std::min(most, count - at);
+      const bool packs = here * t.steps >= leastPacked;
+      for (int64_t i = 0; i < here && packs; ++i) dense[i] = {runs[at + i].a, i * t.steps * width};
+      kernels.gemmRuns(t.rows, t.n, runs + at, here, t.steps, shards.x(shard) + t.x, 1, s.strideW * s.c, shards.dy(shard) + t.dy, s.k, start, sumRow, sum,
+                       sumRow, isWhole ? epilogue : Epilogue<T>(), packs ? GemmStream<T>{t.packed, dense} : GemmStream<T>());
+      start = sum;
+    } while ((at += most) < count);
+    if (!isWhole) kernels.gemmFinish(t.rows, t.n, sum, sumRow, nullptr, 0, c, cRow, epilogue);
+  }
+
   void multiply() const {
     const Kernels<T>& kernels = kernelsOf<T>();
     const Phase f = forwardPhase(s);
     const int64_t in = s.inputs(), out = s.outputs(), panels = divideUp(out, p.panel);
     parallelFor(s.groups * s.taps() * p.slices * p.spans, [&](int64_t index, int worker) {
       const int64_t span = index % p.spans, slice = index / p.spans % p.slices, tap = index / (p.spans * p.slices) % s.taps();
-      const int64_t g = index / (p.spans * p.slices * s.taps()), a = tap / s.kw, b = tap % s.kw;
-      const int64_t q = in * slice / p.slices, rows = in * (slice + 1) / p.slices - q;
-      const int64_t steps = std::max<int64_t>(0, f.h.end(b) - f.h.begin(b));
-      T* const tiles = workers + size_t(worker) * p.worker;
-      GemmRun* const runs = reinterpret_cast<GemmRun*>(tiles + p.tile * size_t(p.levels));
-      int64_t count = 0;  // of a shard's runs, by its images
-      for (int64_t i = 0; i < shards.count && steps > 0; ++i) count += runsOf(f, a, b, shards.images(i), runs + count);
+      const int64_t g = index / (p.spans * p.slices * s.taps()), a = tap / s.kw, b = tap % s.kw, first = in * slice / p.slices;
+      Tile t;
+      t.rows = in * (slice + 1) / p.slices - first;
+      t.x = g * in + first;
+      t.steps = std::max<int64_t>(0, f.h.end(b) - f.h.begin(b));
+      t.sums = workers + size_t(worker) * p.worker;
+      t.packed = t.sums + p.tile * size_t(p.levels + 1);
+      GemmRun* const runs = reinterpret_cast<GemmRun*>(t.packed + p.packed);
+      const int64_t ofImage = t.steps > 0 ? std::max<int64_t>(0, f.v.end(a) - f.v.begin(a)) : 0;
+      for (int64_t i = 0, at = 0; i < shards.count && ofImage > 0; at += shards.images(i++) * ofImage) runsOf(f, a, b, shards.images(i), runs + at);
       for (int64_t panel = panels * span / p.spans; panel < panels * (span + 1) / p.spans; ++panel) {
-        const int64_t j = panel * p.panel, n = std::min(p.panel, out - j);
-        T* const to = dw + (tap * in + q) * s.k + g * out + j;
-        const GemmRun* at = runs;
-        const auto product = [&](int64_t i, T* c, int64_t cRow, Prior before) {
-          const int64_t ofShard = steps > 0 ? shards.images(i) * std::max<int64_t>(0, f.v.end(a) - f.v.begin(a)) : 0;
-          Epilogue<T> epilogue;
-          epilogue.prior = before;
-          kernels.gemmRuns(rows, n, at, ofShard, steps, shards.x(i) + g * in + q, 1, f.h.step * s.c, shards.dy(i) + g * out + j, s.k, nullptr, 0, c, cRow, epilogue,
-                           {});
-          at += ofShard;
-        };
+        const int64_t j = panel * p.panel;
+        t.n = std::min(p.panel, out - j);
+        t.dy = g * out + j;
+        T* const to = dw + (tap * in + first) * s.k + t.dy;
         if (shards.count == 1) {
-          product(0, to, s.k, prior);
+          product(t, 0, runs, shards.images(0) * ofImage, to, s.k, prior);
           continue;
         }
+        int64_t at = 0;
         addShards(shards, [&](int64_t i, int64_t level, bool isAdded) {
-          product(i, tiles + level * p.tile, n, isAdded ? Prior::old : prior == Prior::none ? Prior::none : Prior::zero);
-        }, [&](int64_t level) { kernels.accumulate(tiles + level * p.tile, tiles + (level + 1) * p.tile, rows * n); });
+          const int64_t count = shards.images(i) * ofImage;
+          product(t, i, runs + at, count, t.sums + level * p.tile, t.n, isAdded ? Prior::old : prior == Prior::none ? Prior::none : Prior::zero);
+          at += count;
+        }, [&](int64_t level) { kernels.accumulate(t.sums + level * p.tile, t.sums + (level + 1) * p.tile, t.rows * t.n); });
         Epilogue<T> epilogue;
         epilogue.prior = prior;
-        kernels.gemmFinish(rows, n, tiles, n, nullptr, 0, to, s.k, epilogue);
+        kernels.gemmFinish(t.rows, t.n, t.sums, t.n, nullptr, 0, to, s.k, epilogue);
       }
     });
   }

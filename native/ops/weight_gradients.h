@@ -46,8 +46,8 @@ template <class T, class L, class A> void addShards(const GradientShards<T>& sha
 // Tap by tap, where images are small: in each tile of dw all shards are added before it is stored. The arithmetic is that of `direct`. A
 // single shard is served as well.
 namespace tapwise {
-bool serves(const Convolution&);  // of a shard, where the products are our own
-double productsOf(const Convolution&);               // of an image, for a pair of channels: those of zeros around it are left out
+bool serves(const Convolution&);        // a shard, where `direct` does
+double productsOf(const Convolution&);  // of an image, for a pair of channels; those of zeros around it are left out
 template <class T> size_t workspace(const Convolution&, const GradientShards<T>&);
 // dw = (prior +) the sum; with a prior each shard's gradient is added to zero first, so that it has no −0.
 template <class T> void weightGradient(const Convolution&, const GradientShards<T>&, T* dw, Prior, void* workspace);

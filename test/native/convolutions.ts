@@ -110,6 +110,7 @@ geometries.push(
   { n: 2, h: 7, w: 9, c: 70, k: 300, kernel: [1, 1], stride: [2, 2] },
   { n: 5, h: 2, w: 2, c: 70, k: 45, kernel: [3, 3], pad: [1, 1, 1, 1] },
   { n: 3, h: 4, w: 3, c: 40, k: 36, kernel: [3, 3], stride: [2, 1], pad: [0, 1, 2, 1] },
+  { n: 24, h: 5, w: 4, c: 33, k: 40, kernel: [2, 2] },
   { n: 2, h: 5, w: 6, c: 130, k: 66, kernel: [2, 3], dilation: [2, 3], stride: [1, 2], groups: 2, pad: [1, 3, 0, 3] },
   { n: 3, h: 12, w: 7, c: 300, k: 12, kernel: [1, 1] },
   { n: 1, h: 10, w: 11, c: 40, k: 8, kernel: [2, 3], groups: 2, dilation: [1, 3], stride: [1, 2], pad: [1, 3, 0, 2] },
