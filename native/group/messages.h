@@ -26,11 +26,12 @@ inline uint64_t tagOf(uint64_t operation, uint64_t part, uint64_t bytes) {
 // Messages under way, all of which are waited for.
 class Messages {
  public:
-  Messages(Channel& channel, uint64_t operation) : transport_(channel.transport()), operation_(operation) {}
+  Messages(Channel& channel, uint64_t operation) : channel_(channel), transport_(channel.transport()), operation_(operation) {}
   Messages(const Messages&) = delete;
   Messages& operator=(const Messages&) = delete;
   ~Messages() { wait(); }
   void send(int peer, uint64_t part, void* data, int64_t bytes) {
+    channel_.countSent(bytes);
     if (bytes > 0) add(sends_, transport_.send(transport_.context, peer, tagOf(operation_, part, uint64_t(bytes)), data, size_t(bytes)));
   }
   void receive(int peer, uint64_t part, void* data, int64_t bytes) {
@@ -56,6 +57,7 @@ class Messages {
     if (message) messages.push_back(message);
     else failed_ = true;
   }
+  Channel& channel_;
   const Transport& transport_;
   const uint64_t operation_;
   std::vector<void*> receives_, sends_;

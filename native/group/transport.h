@@ -1,5 +1,6 @@
 // How operations reach the other processes of a group: functions that a second addon hands over, so that this one links no network.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,10 +44,14 @@ class Channel {
   int size() const { return transport_.size; }
   // A number for the next operation: the same in all processes, because all run the same operations.
   uint64_t nextOperation() { return operations_++; }
+  // Bytes that operations of this process have sent.
+  int64_t bytesSent() const { return sent_.load(std::memory_order_relaxed); }
+  void countSent(int64_t bytes) { sent_.fetch_add(bytes, std::memory_order_relaxed); }
 
  private:
   Transport transport_;
   uint64_t operations_ = 0;
+  std::atomic<int64_t> sent_{0};
 };
 
 // Operations name a channel by its number, from 1. It belongs to an environment of Node.js, whose threads may wait in it.

@@ -293,6 +293,7 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/distributed/rounds.ts': { test: 'test/distributed/elastic.test.ts', why: 'launchers that agree on rounds' },
   'lib/distributed/pulses.ts': { test: 'test/distributed/elastic.test.ts', why: 'launchers that are killed' },
   'lib/distributed/group-errors.ts': { test: 'test/distributed/process-group.test.ts', why: 'what processes say whose group breaks' },
+  'lib/distributed/group-options.ts': { test: 'test/faults/options.test.ts', why: 'options and their checks' },
   'lib/distributed/guardian.ts': { test: 'test/distributed/launcher.test.ts', why: 'a stopped process whose launcher is killed' },
   'lib/distributed/lifeline.ts': { test: 'test/distributed/launcher.test.ts', why: 'processes whose launcher is killed' },
   'lib/distributed/token.ts': { test: 'test/distributed/store-server.test.ts', why: 'who is let in' },
