@@ -320,6 +320,7 @@ export {
   type Pair,
   type SplitOptions,
   type ExampleMemory,
+  type ScalesTargets,
   TensorDataset,
   type TensorDatasetOptions,
   TreeDataset,

@@ -140,7 +140,7 @@ test('every flag of a nodegrad command in a shell block of README and guides is 
   let count = 0;
   for (const [path, text] of documents.filter(([name]) => name === 'README.md' || name.startsWith('docs/'))) {
     for (const [, block] of text.matchAll(/```sh\n([\s\S]*?)```/g)) {
-      for (const [, command, rest] of block.replaceAll('\\\n', ' ').matchAll(/\bnodegrad ([a-z]+)([^#\n]*)/g)) {
+      for (const [, command, rest] of block.replaceAll('\\\n', ' ').matchAll(/\bnodegrad ([a-z]+)((?:(?!\bnodegrad )[^#\n])*)/g)) {
         for (const [flag] of rest.matchAll(/--[a-z-]+/g)) {
           t.true(flagsOf(command).has(flag), `${path}: nodegrad ${command} has no ${flag}`);
           count += 1;

@@ -2,6 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import { type ElasticRound, launchElastic } from '../distributed/elastic.js';
 import { Sink } from '../distributed/labelled-lines.js';
@@ -13,6 +14,7 @@ import { type ServedStore, serveStore } from '../distributed/store-server.js';
 import { checkToken, randomToken } from '../distributed/token.js';
 import { variable } from '../environment.js';
 import { ArgumentError } from '../errors.js';
+import { packageFile } from '../installation.js';
 import { refusal } from '../io/atomic.js';
 import { getNumThreads } from '../runtime.js';
 import { finishUnwatched } from './output.js';
@@ -46,9 +48,10 @@ interface Launching {
  * Starts `processes` of a script, each with its rank, and ends when all have; when one fails, all are started again, `restarts` times. Machines that come and
  * go, or start again together, agree on each start: {@link launchElastic}.
  */
-export async function launchCommand(script: string, words: readonly string[], options: LaunchCommandOptions): Promise<number> {
+export async function launchCommand(given: string, words: readonly string[], options: LaunchCommandOptions): Promise<number> {
   const { nodes, restarts, rendezvous } = options;
   checkCounts(options);
+  const script = scriptOf(given);
   checkScript(script);
   finishUnwatched();
   const launching = { script, words, options, output: outputOf(options.processes * nodes.most) };
@@ -170,6 +173,10 @@ function givenToken({ tokenFile }: LaunchCommandOptions): string | null {
 }
 
 /** What would fail in every process is said once. */
+/** `nodegrad` is this command, where there is no file of that name. */
+const scriptOf = (given: string): string =>
+  given === 'nodegrad' && !existsSync(resolve(given)) ? fileURLToPath(packageFile('dist/lib/cli/main.js')) : given;
+
 function checkScript(script: string): void {
   if (!existsSync(resolve(script))) throw new ArgumentError(`there is no script ${resolve(script)}`);
   if (!/\.[cm]?ts$/.test(script) || (process.features as { typescript?: unknown }).typescript) return;

@@ -74,7 +74,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     });
   command('launch', 'run a script in several processes, each of which knows its rank')
     .showHelpAfterError('For example: nodegrad launch --processes 4 train.mjs (--help lists the options)')
-    .argument('<script>', 'a program of JavaScript or TypeScript')
+    .argument('<script>', 'a program of JavaScript or TypeScript; or `nodegrad`, whose `search` the processes share')
     .argument('[arguments...]', 'what it is given')
     .requiredOption('--processes <count>', 'processes on this machine', whole(1))
     .addOption(

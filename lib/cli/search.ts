@@ -1,6 +1,7 @@
 // `nodegrad search`: trials of `train` over ranges of its options, a table while they run, and a report at the end.
 
 import { join, resolve } from 'node:path';
+import { processEnvironment } from '../distributed/environment.js';
 import { AbortedError, ArgumentError } from '../errors.js';
 import { packageFile } from '../installation.js';
 import { writeFileAtomic } from '../io/atomic.js';
@@ -28,10 +29,14 @@ export interface SearchCommandOptions {
   json: boolean;
 }
 
-/** Runs the search of a file and gives the exit code: 0, 1 when no trial completed, that of the signal when it was stopped. */
+/**
+ * Runs the search of a file and gives the exit code: 0, 1 when no trial completed, that of the signal when it was stopped. Launched processes share one search, about which that of
+ * rank 0 tells.
+ */
 export async function searchCommand(path: string, given: SearchCommandOptions): Promise<number> {
   if (given.resume && given.runDir === undefined) throw new ArgumentError('--resume needs --run-dir, the folder of the search to go on with');
   const config = await readSearchConfig(path);
+  const { rank, worldSize } = processEnvironment() ?? { rank: 0, worldSize: 1 };
   const terminal = new Terminal();
   const stopper = stopOnSignals('ending the trials in hand');
   finishUnwatched();
@@ -50,7 +55,7 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
     const parallel = given.parallel ?? config.parallel;
     const runDir = given.runDir ?? newFolder({ ...fixed, model: 'search' });
     const trials = given.trials ?? config.trials;
-    if (!given.json)
+    if (!given.json && rank === 0)
       terminal.print(
         terminal.style('bold', `Searching for the best ${score}`),
         ...pairs([
@@ -59,7 +64,10 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
             i === 0 ? 'ranges' : '',
             `${name}: ${rangeText(inner.toJSON())}${condition ? `, where ${condition.parameter} is ${condition.values.map(formatValue).join(' or ')}` : ''}`,
           ]),
-          ['trials', `${trials ?? config.strategy.trialsIn(config.space)} by ${config.strategy.constructor.name}, seed ${seed}`],
+          [
+            'trials',
+            `${trials ?? config.strategy.trialsIn(config.space)} by ${config.strategy.constructor.name}, seed ${seed}${worldSize > 1 ? `, shared by ${worldSize} processes` : ''}`,
+          ],
           ['folder', shortest(runDir)],
         ]),
         '',
@@ -73,6 +81,7 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
       settings: settings as unknown as Plain,
       runDir,
       resume: given.resume,
+      shared: worldSize > 1,
       signal: stopper.signal,
     };
     const module = packageFile('dist/lib/cli/search-objective.js');
@@ -83,10 +92,12 @@ export async function searchCommand(path: string, given: SearchCommandOptions): 
       if (error instanceof SearchAbortedError) return error.study;
       throw error;
     });
+    const code = stopper.signal.aborted ? stopper.exitCode() : study.best === null ? 1 : 0;
+    if (rank > 0) return code;
     const files = await writeReports(study, runDir);
     if (given.json) terminal.print(JSON.stringify({ ...study.toJSON(), files }, null, 2));
     else conclude(terminal, study, files, words, (performance.now() - began) / 1000, stopper.signal.aborted);
-    return stopper.signal.aborted ? stopper.exitCode() : study.best === null ? 1 : 0;
+    return code;
   } catch (error) {
     // While data are loaded there is nothing yet that could be kept.
     if (error instanceof AbortedError && stopper.signal.aborted) return stopper.exitCode();

@@ -1,6 +1,9 @@
 // What is known of a data set beside its numbers, and handed on to those that are made of it: the names of its columns, and what its targets are.
 
-/** What is known. Of a set of a user's own, nothing is. */
+import { ArgumentError, expected } from '../errors.js';
+import type { AnyTensor } from '../tensor.js';
+
+/** What is known. Of a set of a user's own, no more than it says by its `targetScaler`. */
 export interface AboutData {
   /** Names of the columns of its inputs, where they are columns. */
   readonly columns: readonly string[] | null;
@@ -8,6 +11,16 @@ export interface AboutData {
   readonly isWithoutTarget: boolean;
   /** By what its targets were scaled: they are (f(y) − mean) / std. Null where they are as they were. */
   readonly scale: TargetScale | null;
+}
+
+/** What scaled targets, as a data set of one's own says it: a fitted {@link TargetScaler}. */
+export interface ScalesTargets {
+  /** Means of the targets, or of their logarithms. */
+  readonly mean: AnyTensor;
+  /** Their standard deviations. */
+  readonly std: AnyTensor;
+  /** Whether logarithms were scaled. */
+  readonly log: boolean;
 }
 
 /** How targets were scaled. */
@@ -27,11 +40,22 @@ export function note(data: object, about: Partial<AboutData> = {}): void {
 
 /** Says of a data set what is known of the one that it is made of, but for what is said here. */
 export function handOn(data: object, from: object, but: Partial<AboutData> = {}): void {
-  const about = known.get(from);
-  if (about !== undefined) known.set(data, { ...about, ...but });
+  const about = aboutData(from);
+  if (about !== null) known.set(data, { ...about, ...but });
 }
 
 /** What is known of a data set; null of one that nobody has said anything of. */
 export function aboutData(data: object): AboutData | null {
-  return known.get(data) ?? null;
+  return known.get(data) ?? saidBy(data);
+}
+
+function saidBy(data: object): AboutData | null {
+  const { targetScaler } = data as { targetScaler?: ScalesTargets | null };
+  if (targetScaler === undefined) return null;
+  const nothing = { columns: null, isWithoutTarget: false, scale: null };
+  if (targetScaler === null) return nothing;
+  const { mean, std, log } = Object(targetScaler) as Partial<ScalesTargets>;
+  if (typeof log !== 'boolean' || mean?.data === undefined || std?.data === undefined)
+    throw new ArgumentError(expected('a fitted TargetScaler, or null', 'data.targetScaler', targetScaler));
+  return { ...nothing, scale: { mean: mean.data, std: std.data, log } };
 }

@@ -5,7 +5,7 @@ import type { ColumnSchema } from './columns.js';
 import type { TypedArrayOf } from '../dtype.js';
 import { type AnyTensor, type DType, Tensor } from '../tensor.js';
 import { type TensorTree, mapTensors, tensorsOf } from '../tree.js';
-import { note } from './about.js';
+import { type ScalesTargets, note } from './about.js';
 import { checkLabels, classNames, isClassIndices } from './class-indices.js';
 import { checkIndices } from './contract.js';
 import { keepNames } from '../names.js';
@@ -86,6 +86,11 @@ export interface Dataset<X extends BatchPart = 'float32', Y extends BatchPart = 
   readonly features?: readonly ColumnSchema[];
   /** The column of a table that the targets are, where they are one. */
   readonly target?: ColumnSchema;
+  /**
+   * The {@link TargetScaler} that its targets were scaled by, or null where they are as they were: data in other units than the model's are then refused. Where a data set of
+   * one's own does not say it, nobody knows; {@link TargetScaler.scaled} and tables say it by themselves.
+   */
+  readonly targetScaler?: ScalesTargets | null;
   /** Which part of a split it is, where it is one: what preprocessing learns from others than `'train'` would leak. */
   readonly split?: DatasetSplit;
   /**

@@ -34,6 +34,7 @@ export type { CifarDatasetOptions } from './cifar.js';
 export { type ColourComponentsOptions, colourComponents } from './colours.js';
 export type { ImageFolder, ImageFolderOptions } from './image-folder.js';
 export { type ReadImagesOptions, readImages } from './read-images.js';
+export type { ScalesTargets } from './about.js';
 export type { LeftOut } from './left-out.js';
 export type { DecodeProgress } from './decode.js';
 export {

@@ -37,12 +37,11 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/io/byte-source.ts': { test: 'test/io/npy.test.ts', why: 'paths and bytes, through what reads NumPy files' },
   'lib/models/keras-counterparts.ts': { test: 'test/models/keras.test.ts', why: 'what becomes of the weights' },
   ...Object.fromEntries(
-    ['keras-activations', 'keras-layers', 'keras-maker'].map((stem) => [
+    ['keras-activations', 'keras-layers', 'keras-maker', 'keras-model'].map((stem) => [
       `lib/models/${stem}.ts`,
       { test: 'test/models/keras-graph.test.ts', why: 'layers of every kind, out of files of Keras' },
     ]),
   ),
-  'lib/models/keras-model.ts': { test: 'test/models/keras-graph.test.ts', why: 'what the graph becomes' },
   'lib/models/keras-file.ts': { test: 'test/models/keras.test.ts', why: 'the first half of reading them' },
   'lib/io/npy-header.ts': { test: 'test/io/npy.test.ts', why: 'the first half of the format' },
   'lib/io/npz.ts': { test: 'test/io/npy.test.ts', why: 'several arrays in one file' },

@@ -10,10 +10,10 @@ import { inFolder, outcomeOf } from '../helpers/search.js';
 const main = fileURLToPath(new URL('../../lib/cli/main.js', import.meta.url));
 
 /** Runs the command in a folder with a file `search.yaml`; `interruptOn` sends Ctrl-C once standard error matches. */
-function run(folder: string, file: string, words: readonly string[] = [], interruptOn?: RegExp) {
+function run(folder: string, file: string, words: readonly string[] = [], interruptOn?: RegExp, before: readonly string[] = []) {
   writeFileSync(join(folder, 'search.yaml'), file);
   return new Promise<{ code: number | null; out: string; error: string }>((resolve) => {
-    const child = spawn(process.execPath, [main, 'search', 'search.yaml', ...words], {
+    const child = spawn(process.execPath, [main, ...before, 'search', 'search.yaml', ...words], {
       cwd: folder,
       env: { ...process.env, NODEGRAD_DATA: '', NODEGRAD_NUM_THREADS: '1' },
     });
@@ -64,6 +64,30 @@ test('a search on digits prints a table, names the best and the command that tra
       JSON.parse(JSON.stringify(outcomeOf(readStudy(join(folder, 'here'))))),
       'threads change nothing',
     );
+  });
+});
+
+test('launched processes share the search of a file, find what one process finds, and one of them tells of it', async (t) => {
+  await inFolder(async (folder) => {
+    const launched = ['launch', '--processes', '2', 'nodegrad'];
+    const { code, out, error } = await run(folder, digits, ['--run-dir', 'both', '--json'], undefined, launched);
+    t.is(code, 0, error);
+    t.regex(out, /^\[0\] \{$/m);
+    t.notRegex(out, /^\[1\]/m);
+    const alone = await run(folder, digits, ['--run-dir', 'alone', '--json']);
+    const study = JSON.parse(out.replaceAll(/^\[0\] /gm, ''));
+    t.deepEqual(outcomeOf(study), outcomeOf(JSON.parse(alone.out)));
+    t.deepEqual(outcomeOf(readStudy(join(folder, 'both'))), outcomeOf(readStudy(join(folder, 'alone'))));
+    const tables = error.trimEnd().split('\n');
+    t.true(
+      ['[0]', '[1]'].every((rank) => tables.some((line) => line.startsWith(rank))),
+      'each tells of the trials that it ran',
+    );
+    const again = await run(folder, digits, ['--run-dir', 'both', '--resume'], undefined, launched);
+    t.is(again.code, 0, again.error);
+    t.regex(again.out, /seed 3, shared by 2 processes/);
+    t.is(again.out.match(/search +completed/g)?.length, 1);
+    t.true(existsSync(join(folder, 'both', 'report.html')));
   });
 });
 

@@ -189,3 +189,28 @@ test("a model of one's own whose last layer is not its last field is judged in t
   await t.notThrowsAsync(net.evaluate(validation, { loss }));
   await t.notThrowsAsync(net.fit(train, options(net, { validation })));
 });
+
+test("a data set of one's own says in which units its targets are, and hands it on; what is no scaler is refused", async (t) => {
+  const said: Dataset['targetScaler'] = scaler;
+  const own = (from: Pick<typeof held, 'length' | 'inputShape' | 'targetShape' | 'features' | 'batch'>, targetScaler?: unknown): Dataset =>
+    ({
+      ...{ name: 'own', length: from.length, inputShape: from.inputShape, targetShape: from.targetShape, features: from.features },
+      batch: (indices: Int32Array) => from.batch(indices),
+      ...(targetScaler !== undefined && { targetScaler }),
+    }) as never;
+  const model = await folded();
+  await t.notThrowsAsync(model.evaluate(own(held), { loss }), 'nothing is known');
+  await t.notThrowsAsync(model.evaluate(own(validation as never, null), { loss }));
+  await t.throwsAsync(model.evaluate(own(held, said), { loss }), refused(/those of 'own' are scaled: give the data as they are/));
+  await t.throwsAsync(model.evaluate(subset(own(held, scaler), [0, 1]), { loss }), refused(/are scaled/));
+  const fresh = create();
+  await t.throwsAsync(
+    fresh.fit(scaled, options(fresh, { validation: own(validation as never, null) })),
+    refused(/those of the validation data 'own' are not/),
+  );
+  await fresh.fit(own(scaled, scaler), options(fresh, { validation: held }));
+  await t.throwsAsync(fresh.evaluate(own(validation as never, null), { loss }), refused(/was trained on targets that a TargetScaler scaled/));
+  t.throws(() => scaler.scaled(own(held, scaler) as never), refused(/scaled already/));
+  await t.throwsAsync(model.evaluate(own(held, 7), { loss }), refused(/a fitted TargetScaler, or null/));
+  await t.throwsAsync(model.evaluate(own(held, new TargetScaler()), { loss }), { instanceOf: ArgumentError });
+});
