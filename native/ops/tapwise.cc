@@ -1,7 +1,6 @@
 // Weight gradients of small images: for each tap a matrix product over the pixels at which it lies inside, of all shards of a batch in one
 // tile of dw after the other.
 #include <algorithm>
-#include <cstring>
 
 #include "../runtime/pool.h"
 #include "gemm.h"
@@ -55,14 +54,13 @@ template <class T> struct Run {
   Prior prior;
   T* workers;
 
-  // The rows of positions at which a tap lies inside: where they begin in x and in dy.
-  int64_t runsOf(const Phase& f, int64_t a, int64_t b, int64_t n, GemmRun* runs) const {
-    int64_t count = 0;
+  // The rows of positions at which a tap lies inside, shard by shard: where they begin in x and in dy.
+  void findRuns(const Phase& f, int64_t a, int64_t b, GemmRun* runs) const {
     const int64_t j = f.h.begin(b);
-    for (int64_t image = 0; image < n; ++image)
-      for (int64_t i = f.v.begin(a); i < f.v.end(a); ++i)
-        runs[count++] = {((image * s.h + f.v.source(i, a)) * s.w + f.h.source(j, b)) * s.c, ((image * s.oh + i) * s.ow + j) * s.k};
-    return count;
+    for (int64_t shard = 0; shard < shards.count; ++shard)
+      for (int64_t image = 0; image < shards.images(shard); ++image)
+        for (int64_t i = f.v.begin(a); i < f.v.end(a); ++i)
+          *runs++ = {((image * s.h + f.v.source(i, a)) * s.w + f.h.source(j, b)) * s.c, ((image * s.oh + i) * s.ow + j) * s.k};
   }
 
   // A tap's rows and columns of dw, and the steps of each of its runs.
@@ -108,7 +106,7 @@ template <class T> struct Run {
       t.packed = t.sums + p.tile * size_t(p.levels + 1);
       GemmRun* const runs = reinterpret_cast<GemmRun*>(t.packed + p.packed);
       const int64_t ofImage = t.steps > 0 ? std::max<int64_t>(0, f.v.end(a) - f.v.begin(a)) : 0;
-      for (int64_t i = 0, at = 0; i < shards.count && ofImage > 0; at += shards.images(i++) * ofImage) runsOf(f, a, b, shards.images(i), runs + at);
+      if (ofImage > 0) findRuns(f, a, b, runs);
       for (int64_t panel = panels * span / p.spans; panel < panels * (span + 1) / p.spans; ++panel) {
         const int64_t j = panel * p.panel;
         t.n = std::min(p.panel, out - j);

@@ -9,7 +9,7 @@ import { type List, sameSlot, type Uses, usesOf } from './list.js';
 const products = new Set(['conv2d', 'conv2d_input_gradient', 'matmul']);
 
 /** Sums over shards, which are made as soon as all that they add up is there. */
-const sums = new Set(['accumulate', 'conv2d_weight_gradient_shards', 'group_reduce', 'group_sum']);
+const sums = new Set(['accumulate', 'conv2d_weight_gradient_shards', 'group_sum', 'group_reduce']);
 
 /** Instructions that do the same in each shard, in the order of the shards. */
 type Row = readonly number[];
