@@ -183,7 +183,16 @@ test('convolutions of small images have one weight gradient of all parts', (t) =
   const model = smallImages();
   model.prepare();
   const optimizer = new SGD(model, { lr: 0.05 });
-  const parts = { model, loss, optimizer, metrics: [], clipping: { maxGradNorm: undefined }, regularizers: [], keepPrediction: false };
+  const parts = {
+    model,
+    loss,
+    optimizer,
+    metrics: [],
+    clipping: { maxGradNorm: undefined },
+    regularizers: [],
+    wanted: { wantsBatches: false, wantsObservations: false },
+    sharding: null,
+  };
   const [step] = makeTrainSteps({ ...parts, shards: 8, channel: null, isTogether: false });
   const given = [
     { shape: [16, 8, 8, 3], dtype: 'float32' },
