@@ -191,8 +191,9 @@ test('convolutions of small images have one weight gradient of all parts', (t) =
     clipping: { maxGradNorm: undefined },
     regularizers: [],
     wanted: { wantsBatches: false, wantsObservations: false },
+    sharding: null,
   };
-  const [step] = makeTrainSteps({ ...parts, shards: 8, channel: null, isTogether: false, sharding: null });
+  const [step] = makeTrainSteps({ ...parts, shards: 8, channel: null, isTogether: false });
   const given = [
     { shape: [16, 8, 8, 3], dtype: 'float32' },
     { shape: [16], dtype: 'int32' },
