@@ -6,8 +6,9 @@ import { join } from 'node:path';
 /**
  * A manager has: `package`, the npm package that it comes in, and `entry`, its file in there; `native`, when that is no JavaScript;
  * `scripts`, its settings of install scripts, its default first; `configure(app, settings)`, which writes its files beside package.json and gives what
- * package.json itself needs; its commands, `node` being how it starts Node.js where plain `node` finds no package; and `resolves`, when
- * a package that no registry has must also stand under "resolutions", since yarn wants every optional package to exist.
+ * package.json itself needs; its commands, `node` being how it starts Node.js where plain `node` finds no package; and `lists`, the field of
+ * package.json in which optional packages that no registry has must stand, too: yarn wants all of them to exist, and npm 11 and later write
+ * a lock file without them that `npm ci` then refuses.
  */
 const npm = {
   entry: 'bin/npm-cli.js',
@@ -17,6 +18,7 @@ const npm = {
   frozen: ['ci'],
   rebuild: ['rebuild'],
   exec: ['exec', '--'],
+  lists: 'optionalDependencies',
 };
 
 const pnpm = {
@@ -47,7 +49,7 @@ const yarn = {
   frozen: ['install', '--immutable'],
   rebuild: ['rebuild'],
   exec: ['run'],
-  resolves: true,
+  lists: 'resolutions',
 };
 
 export const managers = {
@@ -78,7 +80,7 @@ export const managers = {
     frozen: ['install', '--frozen-lockfile'],
     rebuild: ['install', '--force'],
     exec: ['run'],
-    resolves: true,
+    lists: 'resolutions',
   },
   bun: {
     package: `@oven/bun-${process.platform}-${process.arch}@1`,

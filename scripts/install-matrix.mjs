@@ -143,9 +143,10 @@ export class Cell {
     this.registry.refused.length = 0;
     const dependencies = this.dependencies();
     const manifest = { name: 'app', version: '1.0.0', private: true, type: 'module', dependencies };
-    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: this.everyTarball() } : {};
+    const { lists } = this.manager;
+    const listed = this.source === 'files' && lists ? { [lists]: this.everyTarball() } : {};
     const extra = this.manager.configure(this.app, { registry: this.registry.url, scripts: this.settings });
-    writeFileSync(join(this.app, 'package.json'), `${JSON.stringify({ ...manifest, ...extra, ...resolutions }, null, 2)}\n`);
+    writeFileSync(join(this.app, 'package.json'), `${JSON.stringify({ ...manifest, ...extra, ...listed }, null, 2)}\n`);
   }
 
   dependencies() {
