@@ -6,9 +6,8 @@ import { join } from 'node:path';
 /**
  * A manager has: `package`, the npm package that it comes in, and `entry`, its file in there; `native`, when that is no JavaScript;
  * `scripts`, its settings of install scripts, its default first; `configure(app, settings)`, which writes its files beside package.json and gives what
- * package.json itself needs; its commands, `node` being how it starts Node.js where plain `node` finds no package; and `lists`, the field of
- * package.json in which optional packages that no registry has must stand, too: yarn wants all of them to exist, and npm 11 and later write
- * a lock file without them that `npm ci` then refuses.
+ * package.json itself needs; its commands, `node` being how it starts Node.js where plain `node` finds no package; and `resolves`, when
+ * an optional package that no registry has must also stand under "resolutions", since yarn wants it to exist.
  */
 const npm = {
   entry: 'bin/npm-cli.js',
@@ -18,7 +17,6 @@ const npm = {
   frozen: ['ci'],
   rebuild: ['rebuild'],
   exec: ['exec', '--'],
-  lists: 'optionalDependencies',
 };
 
 const pnpm = {
@@ -49,7 +47,7 @@ const yarn = {
   frozen: ['install', '--immutable'],
   rebuild: ['rebuild'],
   exec: ['run'],
-  lists: 'resolutions',
+  resolves: true,
 };
 
 export const managers = {
@@ -80,7 +78,7 @@ export const managers = {
     frozen: ['install', '--frozen-lockfile'],
     rebuild: ['install', '--force'],
     exec: ['run'],
-    lists: 'resolutions',
+    resolves: true,
   },
   bun: {
     package: `@oven/bun-${process.platform}-${process.arch}@1`,
