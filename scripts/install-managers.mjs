@@ -7,7 +7,7 @@ import { join } from 'node:path';
  * A manager has: `package`, the npm package that it comes in, and `entry`, its file in there; `native`, when that is no JavaScript;
  * `scripts`, its settings of install scripts, its default first; `configure(app, settings)`, which writes its files beside package.json and gives what
  * package.json itself needs; its commands, `node` being how it starts Node.js where plain `node` finds no package; and `resolves`, when
- * a package that no registry has must also stand under "resolutions", since yarn wants every optional package to exist.
+ * an optional package that no registry has must also stand under "resolutions", since yarn wants it to exist.
  */
 const npm = {
   entry: 'bin/npm-cli.js',

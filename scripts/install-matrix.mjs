@@ -2,11 +2,11 @@
 // loopback and from the files; in each folder first anew, then once more, from the lock file, frozen, rebuilt, and trains after each.
 
 import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { managers } from './install-managers.mjs';
-import { manifestOf, startRegistry } from './install-registry.mjs';
+import { startRegistry } from './install-registry.mjs';
 import { asDependencies } from './install-tools.mjs';
 import { root } from './steps.mjs';
 
@@ -29,8 +29,11 @@ const unneeded = /^(npm|pnpm|yarn|bun|sharp|hyparquet|h5wasm|apache-arrow|pg|@pn
  * @param {(row: { manager: string, source: string, scripts: string }) => boolean} options.wants
  */
 export async function runMatrix({ folder, vendor, nodes, home, wants = () => true }) {
-  // Before it is published, no registry has a nodegrad.
-  const registries = { registry: await startRegistry(vendor), files: await startRegistry(vendor, (file) => !isOurs(file)) };
+  // What a project takes from files no registry has. That of other platforms cannot be taken so, and not every manager does without: npm 11 then refuses
+  // its own lock file, and yarn stops.
+  const taken = Object.values(asDependencies(vendor, isOurs));
+  const serves = (file) => !taken.includes(`file:${join(vendor, file)}`);
+  const registries = { registry: await startRegistry(vendor), files: await startRegistry(vendor, serves) };
   const rows = rowsOf().filter(wants);
   const results = rows.map(() => ({}));
   const remarks = new Set();
@@ -143,7 +146,7 @@ export class Cell {
     this.registry.refused.length = 0;
     const dependencies = this.dependencies();
     const manifest = { name: 'app', version: '1.0.0', private: true, type: 'module', dependencies };
-    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: this.everyTarball() } : {};
+    const resolutions = this.source === 'files' && this.manager.resolves ? { resolutions: this.resolutionsOf(dependencies) } : {};
     const extra = this.manager.configure(this.app, { registry: this.registry.url, scripts: this.settings });
     writeFileSync(join(this.app, 'package.json'), `${JSON.stringify({ ...manifest, ...extra, ...resolutions }, null, 2)}\n`);
   }
@@ -152,11 +155,9 @@ export class Cell {
     return this.source === 'files' ? asDependencies(this.vendor, isOurs) : { nodegrad: this.registry.latest('nodegrad') };
   }
 
-  everyTarball() {
-    const files = readdirSync(this.vendor).filter(isOurs);
-    const all = files.map((file) => [manifestOf(join(this.vendor, file)).name, `file:${join(this.vendor, file)}`]);
+  resolutionsOf(dependencies) {
     // For what nodegrad asks for: a resolution of what the project asks for itself makes yarn 1 forget its commands when it installs from the lock file.
-    return Object.fromEntries(all.filter(([name]) => name !== 'nodegrad'));
+    return Object.fromEntries(Object.entries(dependencies).filter(([name]) => name !== 'nodegrad'));
   }
 
   /** Removes what was installed and keeps the lock file. */
