@@ -460,7 +460,8 @@ export type { Store, StoreGetOptions } from './distributed/store.js';
 export { openRendezvous } from './distributed/rendezvous.js';
 export { type OpenStoreOptions, openStore } from './distributed/open-store.js';
 export type { BrokenGroup } from './distributed/group-errors.js';
-export { type GroupEnvironmentOptions, ProcessGroup, type ProcessGroupOptions } from './distributed/process-group.js';
+export type { GroupEnvironmentOptions, ProcessGroupOptions } from './distributed/group-options.js';
+export { ProcessGroup } from './distributed/process-group.js';
 export { type ServeStoreOptions, type ServedStore, serveStore } from './distributed/store-server.js';
 
 // ---- Reports and live views ----

@@ -69,6 +69,7 @@ interface Binding {
   calibrate(threads: number, seconds: number): Calibration;
   /** A number for the transport of a second addon, which operations over a group name. */
   openChannel(transport: object): number;
+  bytesSent(channel: number): number;
   closeChannel(channel: number): void;
 }
 
@@ -245,6 +246,11 @@ export function allocateShared<D extends DType>(size: number, dtype: D): TypedAr
 /** A number that operations name a group of processes by, of the transport that a second addon brings. */
 export function openChannel(transport: object): number {
   return binding.openChannel(transport);
+}
+
+/** Bytes that operations of this process have sent over it. */
+export function bytesSent(channel: number): number {
+  return binding.bytesSent(channel);
 }
 
 /** What still runs over it fails. */

@@ -27,8 +27,10 @@ export interface Place {
 
 /** The second addon. */
 export interface DistributedBinding {
-  openMesh(rank: number, size: number, host: string, key: Buffer, milliseconds: number): OpenMesh;
-  connectMesh(mesh: object, places: readonly Place[]): Promise<void>;
+  /** With `singleCopy` large messages of processes of this machine are read from their memory. */
+  openMesh(rank: number, size: number, host: string, key: Buffer, milliseconds: number, singleCopy: boolean): OpenMesh;
+  /** Gives how many processes' memory is read. */
+  connectMesh(mesh: object, places: readonly Place[]): Promise<number>;
   closeMesh(mesh: object, why: string): void;
 }
 

@@ -22,7 +22,7 @@ const storePatience = 5000;
 export function groupErrorOf(error: unknown): GroupError | null {
   if (error instanceof GroupError) return error;
   const { message, code } = error as Partial<NodeJS.ErrnoException>;
-  const found = /\[group_(?:sum|share)\] (.*)/s.exec(message ?? '');
+  const found = /\[group_(?:sum|reduce|share)\] (.*)/s.exec(message ?? '');
   if (found === null && code !== 'ERR_DISTRIBUTED') return null;
   // The native error says nothing else: shown as the cause, it would only be longer.
   return new GroupError(inWords(found?.[1] ?? message ?? ''));
@@ -33,7 +33,7 @@ function inWords(text: string): string {
   const [, peer, how] = /^(?:nothing (?:came from|could be sent to) )?process (\d+)(?: cannot be reached)?: (.*)$/s.exec(text) ?? [];
   if (peer === undefined) return `the process group failed: ${text}`;
   return /timed? ?out/i.test(how)
-    ? `waited for process ${peer} in vain, which may be stuck, stopped, slower than the others, or waiting itself (${how})`
+    ? `waited for process ${peer} in vain, which may be stuck, stopped, slower than the others, waiting itself, or in another call, such as one with a tensor of another shape (${how})`
     : `lost the connection to process ${peer}, which may have failed, or left (${how})`;
 }
 

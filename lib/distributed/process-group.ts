@@ -1,67 +1,30 @@
 // A process group: the processes that compute one training together, and what they do in common.
 
 import { randomBytes } from 'node:crypto';
-import { AbortedError, ArgumentError, checkInteger, checkNumber, checkOptions, expected } from '../errors.js';
-import { isAbortSignal } from '../foreign.js';
+import { type DType, isFloat } from '../dtype.js';
+import { variableChoice } from '../environment.js';
+import { AbortedError, ArgumentError, DTypeError, ShapeError, checkInteger, checkOptions, describeShape, expected } from '../errors.js';
 import { keepNames } from '../names.js';
-import { closeChannel, openChannel } from '../native.js';
-import { type Channel, groupShare, groupSum } from '../ops/group.js';
-import { copy } from '../ops/shape.js';
+import { bytesSent, closeChannel, openChannel } from '../native.js';
+import { type Channel, groupReduce, groupShare, groupSum } from '../ops/group.js';
+import { copy, slice } from '../ops/shape.js';
 import { type CompiledStep, compileStep } from '../program/step.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { type Place, distributedBinding } from './addon.js';
 import { GroupError } from './errors.js';
 import { processEnvironment } from './environment.js';
+import { type GroupEnvironmentOptions, type ProcessGroupOptions, type Shared, checkShared, shared } from './group-options.js';
 import { type BrokenGroup, LastWords, asGroupError, groupErrorOf } from './group-errors.js';
 import { addressOf, checkpointKey, encode, placeIn } from './places.js';
 import { hostOf, openRendezvous } from './rendezvous.js';
 import { type Store, keyForm } from './store.js';
 
-/** Options of {@link ProcessGroup.fromEnvironment}. */
-export interface GroupEnvironmentOptions {
-  /**
-   * The address or name of this machine that the others reach it at. Default of `open`: `'127.0.0.1'`, where only processes of this machine do; of
-   * `fromEnvironment`: its address on the way to where the group meets.
-   */
-  readonly host?: string;
-  /** Milliseconds that another process may keep this one waiting; default 60,000. */
-  readonly timeout?: number;
-  /** Gives up opening the group, and breaks it later. */
-  readonly signal?: AbortSignal;
-}
-
-/** Options of {@link ProcessGroup.open}. */
-export interface ProcessGroupOptions extends GroupEnvironmentOptions {
-  /** Which process this one is, from 0. */
-  readonly rank: number;
-  /** How many there are. */
-  readonly size: number;
-  /** Where they find each other: {@link openStore}. Every group that is opened in it takes a `name` of its own. */
-  readonly store: Store;
-  /** What the group is called in the store; default `'group'`. */
-  readonly name?: string;
-}
-
-const shared = ['host', 'timeout', 'signal'] as const;
-
-/** What both ways to open a group are told. */
-interface Shared {
-  readonly host: string;
-  readonly timeout: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-function checkShared({ host = '127.0.0.1', timeout = 60_000, signal }: GroupEnvironmentOptions): Shared {
-  checkNumber(timeout, 'options.timeout', 1, 2 ** 31 - 1);
-  if (typeof host !== 'string' || host === '') throw new ArgumentError(expected('a host', 'options.host', host));
-  if (signal !== undefined && !isAbortSignal(signal)) throw new ArgumentError(expected('an AbortSignal', 'options.signal', signal));
-  return { host, timeout, signal };
-}
-
 /** Connections to the other processes. */
 interface Mesh {
   /** What operations name it by. */
   readonly channel: number;
+  /** How many processes' memory large messages are read from. */
+  readonly neighbours: number;
   close(why: string): void;
 }
 
@@ -80,6 +43,13 @@ interface Parts {
 
 const notOpened = ({ reason }: AbortSignal): AbortedError =>
   new AbortedError('the group was not opened: its signal is aborted', { cause: reason });
+
+/** A tensor that can be added up over processes. */
+function summable(tensor: AnyTensor): AnyTensor {
+  const { dtype } = Tensor.check(tensor, 'tensor');
+  if ((dtype as DType) === 'bfloat16' || isFloat(dtype)) return tensor;
+  throw new DTypeError(`expected a tensor of floating-point numbers, which can be added up over processes, received ${dtype}`);
+}
 
 /** A group of one meets nobody. */
 const noStore = { create: async () => true, set: async () => {}, peek: async () => null, close: async () => {} } as unknown as Store;
@@ -203,7 +173,8 @@ export class ProcessGroup {
     const native = distributedBinding();
     const address = await addressOf(host);
     const key = randomBytes(32);
-    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout)));
+    const isSingleCopy = variableChoice('NODEGRAD_SINGLE_COPY', ['0', '1']) !== '0';
+    const open = asGroupError(() => native.openMesh(rank, size, address, key, Math.ceil(timeout), isSingleCopy));
     try {
       await store.set(`${name}/address/${rank}`, encode({ size, host: open.host, port: open.port, key: key.toString('base64') }));
       const addresses: Place[] = [];
@@ -213,11 +184,11 @@ export class ProcessGroup {
         if (other === rank) addresses.push({ host: open.host, port: open.port, key });
         else addresses.push(placeIn(await store.get(`${name}/address/${other}`, wait), { name, size, rank, other }));
       }
-      await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
+      const neighbours = await native.connectMesh(open.mesh, addresses).catch((error: Error) => {
         throw new GroupError(error.message, { cause: error });
       });
       if (signal?.aborted) throw notOpened(signal);
-      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport) };
+      const mesh = { close: (why: string) => native.closeMesh(open.mesh, why), channel: openChannel(open.transport), neighbours };
       return new ProcessGroup({ number: mesh.channel, rank, size }, timeout, { [opened]: true, mesh, store, name, ownsStore, signal });
     } catch (error) {
       native.closeMesh(open.mesh, 'the group was not opened');
@@ -235,13 +206,55 @@ export class ProcessGroup {
     return this.channel.size;
   }
 
+  /** Bytes that this process has sent to the others for tensors, of `fit` too. Once it has left the group: 0. */
+  get bytesSent(): number {
+    return this.#mesh === null || this.#isClosed ? 0 : bytesSent(this.#mesh.channel);
+  }
+
+  /** @internal How many other processes, of this machine, large messages of are read from their memory. */
+  get neighbours(): number {
+    return this.#mesh?.neighbours ?? 0;
+  }
+
   /**
    * Adds up a tensor over all processes, in place: `x = ((x₀ + x₁) + (x₂ + x₃)) + …`, along one fixed tree, so that all have the same bits.
    *
-   * @throws {@link GroupError} when a process is gone, or does not come within the time-out.
+   * @throws {@link DTypeError} when it holds whole numbers.
+   * @throws {@link GroupError} when a process is gone, has a tensor of another shape, or does not come within the time-out.
    */
   allReduce(tensor: AnyTensor): void {
-    this.#together(() => groupSum(this.channel, [[Tensor.check(tensor, 'tensor')]], this.size, this.size));
+    const sum = summable(tensor);
+    this.#together(() => groupSum(this.channel, [[sum]], this.size, this.size));
+  }
+
+  /**
+   * Adds up a tensor over all processes as {@link allReduce} does, and gives each of them its part of the sum: the first axis is cut into as many parts as
+   * there are processes, and the process of rank r gets part r, of the same bits. Half of the bytes travel. The tensor stays as it is.
+   *
+   * @param tensor - Of shape `[size · n, …]`, the same in all processes.
+   * @returns The part of this process, of shape `[n, …]`.
+   * @throws {@link ShapeError} when the first axis cannot be cut into equal parts.
+   * @throws {@link DTypeError} when it holds whole numbers.
+   * @throws {@link GroupError} as {@link allReduce}.
+   * @example
+   * ```ts
+   * import { ProcessGroup, ones } from 'nodegrad';
+   * await using group = await ProcessGroup.fromEnvironment();
+   * const part = group.reduceScatter(ones([4 * group.size, 3]));
+   * console.log(part.shape, part.data[0]); // [4, 3], and how many processes there are
+   * ```
+   */
+  reduceScatter<T extends AnyTensor>(tensor: T): T {
+    const { shape } = summable(tensor);
+    if (shape.length === 0 || shape[0] % this.size !== 0)
+      throw new ShapeError(
+        `expected a tensor whose first axis can be cut into ${this.size} equal parts, one for each process, received shape ${describeShape(shape)}`,
+      );
+    const rows = shape[0] / this.size;
+    const all = tensor.detach().clone() as Tensor;
+    const parts = Array.from({ length: this.size }, (_, owner) => ({ tensors: [slice(all, owner * rows, (owner + 1) * rows)], owner }));
+    this.#together(() => groupReduce(this.channel, parts, this.size, this.size));
+    return (this.size === 1 ? all : parts[this.rank].tensors[0].clone()) as unknown as T;
   }
 
   /**

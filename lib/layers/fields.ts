@@ -9,11 +9,23 @@ export function join(path: string, name: string): string {
   return path === '' ? name : `${path}.${name}`;
 }
 
+/** Notes what stands at a path; another thing at the same one would be left out in silence. */
+export function place<T>(found: Map<string, T>, path: string, item: T): void {
+  if ((found.get(path) ?? item) !== item) {
+    throw new ArgumentError(
+      path === ''
+        ? "a layer has a field or child named '', which is the path of the model itself: give it a name"
+        : `two fields stand at the path '${path}': rename one of them, without dots`,
+    );
+  }
+  found.set(path, item);
+}
+
 /** Values of a kind among the enumerable fields; arrays, plain objects, Sets, and Maps by their text keys included. */
 export function collect<T>(owner: object, is: (value: unknown) => value is T): Map<string, T> {
   const found = new Map<string, T>();
   const visit = (value: unknown, name: string): void => {
-    if (is(value)) found.set(name, value);
+    if (is(value)) place(found, name, value);
     // It would be left out of training in silence.
     else if (otherCopy(value) !== null) throw new ArgumentError(expected('a value of this copy of nodegrad', name, value));
     else if (Array.isArray(value)) {
@@ -37,7 +49,7 @@ export function named<L, T>(layers: ReadonlyMap<string, L>, own: (layer: L) => R
     for (const [name, item] of own(layer)) {
       if (seen.has(item)) continue;
       seen.add(item);
-      found.set(join(path, name), item);
+      place(found, join(path, name), item);
     }
   }
   return found;

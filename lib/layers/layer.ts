@@ -12,7 +12,7 @@ import { type StateKind, reads, refuseInStep, writes } from '../recording.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import { showAs } from '../words.js';
 import { betweenSteps } from '../program/driver.js';
-import { collect, join, named } from './fields.js';
+import { collect, join, named, place } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
@@ -169,14 +169,18 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
     return [...this.namedParameters().values()];
   }
 
-  /** This layer ('') and all layers inside it by path. */
+  /**
+   * This layer ('') and all layers inside it by path.
+   *
+   * @throws {@link ArgumentError} when two of them stand at one path, as one named '' inside does.
+   */
   namedLayers(): Map<string, AnyLayer> {
     const found = new Map<string, AnyLayer>();
     const seen = new Set<AnyLayer>();
     const visit = (layer: AnyLayer, path: string): void => {
       if (seen.has(layer)) return;
       seen.add(layer);
-      found.set(path, layer);
+      place(found, path, layer);
       for (const [name, child] of layer.children()) visit(child, join(path, name));
     };
     visit(this, '');

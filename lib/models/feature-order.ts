@@ -1,31 +1,30 @@
-// The order of the features that weights are multiplied with, where they are flattened images: their axes, followed through a forward pass by shapes.
+// The order of the features that weights read or give, where they are flattened images or become images: their axes, followed through a forward pass by shapes.
 
 import { inMode } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
 import type { Plan } from '../ops/define.js';
-import { sizeOf } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
-import type { AnyTensor } from '../tensor.js';
-
-/** How the features of flattened images lie: channel by channel, pixel by pixel, or in an order that nobody knows. */
-export type FeatureOrder = 'channels first' | 'unknown' | { readonly pixels: number; readonly channels: number };
-
-/**
- * A factor of an axis, which is a product of some, the slowest first; a factor of 1 is left out, as that of the one example is. What it counts: rows `h`, columns `w`,
- * channels `c`, a part of one of these (`c'`), something else (a number), or `?`, several that can no longer be told apart.
- */
-interface Factor {
-  readonly letter: string;
-  readonly size: number;
-}
-
-type Axes = readonly (readonly Factor[])[];
-
-const axis = (letter: string, size: number): readonly Factor[] => (size === 1 ? [] : [{ letter, size }]);
-const axes = (shape: readonly number[], letters = '0123456789'): Axes => shape.map((size, d) => axis(letters[d], size));
-const product = (factors: readonly Factor[]): number => sizeOf(factors.map(({ size }) => size));
-const lettersOf = (factors: readonly Factor[]): Set<string> => new Set(factors.map(({ letter }) => letter));
+import { type AnyTensor, Tensor } from '../tensor.js';
+import {
+  type Axes,
+  type Factor,
+  type FeatureOrder,
+  type Features,
+  agreed,
+  axes,
+  axis,
+  combined,
+  isWhole,
+  kept,
+  moved,
+  noteImage,
+  orderOf,
+  permutationOf,
+  product,
+  shareOrder,
+  viewed,
+} from './image-axes.js';
 
 /** Operations on images [N, height, width, channels], whatever was known of what comes in. */
 const onImages = new Set([
@@ -40,81 +39,47 @@ const onImages = new Set([
   'local_response_norm',
 ]);
 
-/** Axes of a view of all elements: the same factors, taken together in another way. */
-function viewed(before: Axes, shape: readonly number[]): Axes {
-  const queue = before.flat();
-  const after = shape.map((size) => {
-    const taken: Factor[] = [];
-    for (let rest = size; rest > 1; ) {
-      const next = queue.shift();
-      if (next === undefined || (rest % next.size !== 0 && next.size % rest !== 0)) return axis('?', size);
-      const { letter } = next;
-      if (rest % next.size === 0) taken.push(next);
-      else {
-        // Groups of channels, heads of attention.
-        taken.push({ letter: `${letter}'`, size: rest });
-        queue.unshift({ letter: `${letter}'`, size: next.size / rest });
-      }
-      rest = Math.floor(rest / next.size);
-    }
-    return taken;
-  });
-  // Sequences that are flattened whole: what their axes are in PyTorch is not known.
-  const whole = sizeOf(shape);
-  return after.map((factors) => {
-    const isUnclear = product(factors) === whole && lettersOf(factors).size > 1 && factors.some(({ letter }) => letter >= '0' && letter <= '9');
-    return isUnclear ? axis('?', whole) : factors;
-  });
-}
-
-/** Axes that stay where they are, with new sizes. */
-function kept(before: Axes, shape: readonly number[]): Axes {
-  return shape.map((size, d) => {
-    if (product(before[d]) === size) return before[d];
-    return axis(before[d].length > 1 ? '?' : (before[d][0]?.letter ?? String(d)), size);
-  });
-}
-
-/** The order of axes that `copy_strided` gives, by its ints: offset, rank, shape, strides. Null for a slice. */
-function permutationOf({ shape }: AnyTensor, [, rank, ...rest]: readonly number[]): readonly number[] | null {
-  const left = shape.map((_, d) => d);
-  const order = rest.slice(0, rank).map((size, d) => {
-    const at = left.findIndex((place) => shape[place] === size && (size === 1 || sizeOf(shape.slice(place + 1)) === rest[rank + d]));
-    return at < 0 ? -1 : left.splice(at, 1)[0];
-  });
-  return order.includes(-1) ? null : order;
-}
-
-/** The order of the features of an axis; null where it does not hold pixels and channels. */
-function orderOf(factors: readonly Factor[]): FeatureOrder | null {
-  const letters = factors.map(({ letter }) => letter).join('');
-  if (letters.includes('?')) return 'unknown';
-  if (!letters.includes('c') || lettersOf(factors).size === 1) return null;
-  if (/^ch?w?$/.test(letters)) return 'channels first';
-  const channels = factors[factors.length - 1].size;
-  return /^h?w?c$/.test(letters) ? { pixels: product(factors) / channels, channels } : 'unknown';
-}
-
-const isSameOrder = (one: FeatureOrder, other: FeatureOrder): boolean => JSON.stringify(one) === JSON.stringify(other);
+/** Operations whose weights give features in a way that is not followed. */
+const withWeights = new Set(['rnn', 'lstm', 'gru', 'gather_rows']);
 
 /**
- * By parameter or buffer: the order of the features that it is multiplied with or added to, where these are flattened images.
+ * By parameter or buffer, and its axis: the order of the features that this axis counts, where they are flattened images, or become images.
  *
  * @param inputShape - Of one example.
  * @param isFirst - Whether images come in with their channels first.
  */
-export function featureOrders(model: AnyLayer, inputShape: readonly number[], isFirst: boolean): Map<AnyTensor, FeatureOrder> {
-  const found = new Map<AnyTensor, FeatureOrder>();
+export function featureOrders(
+  model: AnyLayer,
+  inputShape: readonly number[],
+  isFirst: boolean,
+): Map<AnyTensor, ReadonlyMap<number, FeatureOrder>> {
+  const found = new Map<AnyTensor, Map<number, FeatureOrder>>();
   const known = new Map<AnyTensor, Axes>();
+  // By the weight that gives them.
+  const given = new Map<AnyTensor, Features>();
   // Parameters and buffers that a tensor was made of alone.
   const roots = new Map<AnyTensor, readonly AnyTensor[]>([...model.namedState().values()].map((item) => [item, [item]]));
-  const note = (weight: AnyTensor, order: FeatureOrder): void => {
+  const note = (weight: AnyTensor, at: number | null, order: FeatureOrder): void => {
     for (const item of roots.get(weight) ?? []) {
-      const isOne = item === weight && isSameOrder(found.get(item) ?? order, order);
-      found.set(item, isOne ? order : 'unknown');
+      const orders = found.get(item) ?? new Map<number, FeatureOrder>();
+      found.set(item, orders.set(at ?? 0, item === weight && at !== null ? agreed(orders.get(at), order) : 'unknown'));
     }
   };
   const axesOf = (tensor: AnyTensor): Axes => known.get(tensor) ?? axes(tensor.shape);
+  /** The features that come of `weight`, whose axis `at` counts them; null: some of its axes, moved. */
+  const give = (weight: AnyTensor, at: number | null, size: number): Features => {
+    const features = given.get(weight) ?? { size, users: [], order: null };
+    given.set(weight, features);
+    features.users.push([weight, at]);
+    return features;
+  };
+  /** Notes that `weight` has an axis `at` for what `last` counts. */
+  const use = (weight: AnyTensor, at: number | null, last: readonly Factor[]): void => {
+    const order = orderOf(last);
+    if (order !== null) note(weight, at, order);
+    for (const { parts } of last)
+      for (const part of parts) if (last.length > 1 || isWhole(last, part)) part.features.users.push([weight, isWhole(last, part) ? at : null]);
+  };
   const observer = {
     view(input: AnyTensor, output: AnyTensor): void {
       const from = roots.get(input);
@@ -133,43 +98,65 @@ export function featureOrders(model: AnyLayer, inputShape: readonly number[], is
         return;
       }
       if (onImages.has(name)) {
+        if (activations[0].rank === 4) noteImage(axesOf(activations[0]));
         for (const output of outputs) if (output.rank === 4) known.set(output, axes(output.shape, 'nhwc'));
         return;
       }
       const source = activations.find((input) => known.has(input) && input.shape.join() === outputs[0]?.shape.join()) ?? activations[0];
       const before = axesOf(source);
       const last = before[before.length - 1] ?? [];
-      const order = orderOf(last);
       if (name === 'matmul') {
+        const [, weight, bias] = inputs;
+        const [output] = outputs;
         const isTurned = ints[3] + ints[4] > 0;
-        if (order !== null) note(inputs[1], isTurned ? 'unknown' : order);
-        if (!isTurned) known.set(outputs[0], [...before.slice(0, -1), axis('c', outputs[0].shape.at(-1) as number)]);
+        use(weight, isTurned ? null : 0, last);
+        if (ints[3] === 1) return;
+        const size = output.shape.at(-1) as number;
+        const features = give(weight, isTurned ? null : 1, size);
+        if (bias !== undefined) features.users.push([bias, 0]);
+        known.set(output, [...before.slice(0, -1), axis('c', size, [{ features, size, stride: 1 }])]);
         return;
       }
-      if (order !== null) for (const input of inputs) if (input.rank === 1 && input.size === product(last)) note(input, order);
+      const order = orderOf(last);
+      for (const input of inputs) if (input.rank === 1 && input.size === product(last)) use(input, 0, last);
       const permutation = name === 'copy_strided' ? permutationOf(source, ints) : null;
+      const others = activations.filter((input) => input !== source && input.rank === before.length).map(axesOf);
+      shareOrder([before, ...others].map((each) => each[each.length - 1] ?? []));
       for (const output of outputs) {
+        const size = output.shape.at(-1) ?? 1;
         if (permutation !== null)
           known.set(
             output,
             permutation.map((at) => before[at]),
           );
-        else if (output.rank === before.length) known.set(output, kept(before, output.shape));
+        else if (output.rank === before.length) {
+          const after = combined(kept(before, output.shape), others);
+          const weights = withWeights.has(name) ? inputs.filter((input) => roots.has(input)) : [];
+          const parts = weights.map((weight) => ({ features: give(weight, null, size), size, stride: Number.NaN }));
+          known.set(output, parts.length === 0 ? after : [...after.slice(0, -1), axis('c', size, [...moved(last), ...parts])]);
+        }
         // What is left of features that several operations moved.
         else if (order !== null)
           known.set(
             output,
-            output.shape.map((size) => (size === product(last) ? last : axis('?', size))),
+            output.shape.map((length) => (length === product(last) ? last : axis('?', length))),
           );
+        else if (before.some((factors) => moved(factors).length > 0))
+          known.set(output, [...axes(output.shape.slice(0, -1)), axis(String(output.rank - 1), size, moved(before.flat()))]);
       }
     },
   };
   const letters = inputShape.length !== 3 ? undefined : isFirst ? 'nchw' : 'nhwc';
-  inMode(model, false, () =>
+  const outputs = inMode(model, false, () =>
     trace([{ shape: [model.fileFacts?.batchSize ?? 1, ...inputShape], dtype: 'float32' }], observer, (x) => {
       known.set(x, axes(x.shape, letters));
       return trainingOutputsOf(model, x);
     }),
   );
+  // Images like those that come in, as an autoencoder gives.
+  for (const [output] of outputs)
+    if (output instanceof Tensor && letters === 'nhwc' && output.shape.slice(1).join() === inputShape.join()) noteImage(axesOf(output));
+  for (const { users, order } of given.values())
+    if (order !== null && order !== 'channels first') for (const [user, at] of users) note(user, at, order);
   return found;
 }

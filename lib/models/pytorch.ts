@@ -4,15 +4,16 @@ import { isMap } from '../foreign.js';
 import { checkPath } from '../io/atomic.js';
 import { type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
-import { Conv2d } from '../layers/convolution.js';
+import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
 import { inputShapeOf, noteInputShape } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
-import { type FeatureOrder, featureOrders } from './feature-order.js';
+import { featureOrders } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
+import type { FeatureOrder } from './image-axes.js';
 import { type LoadReport, everyPlace, itemsOf, listOf } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -20,7 +21,10 @@ import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-we
 
 /** What {@link loadPyTorch} and {@link savePyTorch} want to know of a model. */
 export interface PyTorchOptions {
-  /** Shape of one example, [height, width, channels]; needed for a net that flattens images, unless the model says it by itself, or {@link loadPyTorch} was told before. */
+  /**
+   * Shape of one example, [height, width, channels] of an image; needed for a net that flattens images, or makes images of the outputs of a `Linear`, unless the model says it by
+   * itself, or {@link loadPyTorch} was told before.
+   */
   inputShape?: readonly number[];
 }
 
@@ -49,8 +53,8 @@ interface Place {
   shape: readonly number[];
   /** For each of PyTorch's axes, which of ours it is; null: they are in one order. */
   axes: readonly number[] | null;
-  /** Of the features that its first axis of ours counts, where they are flattened images. */
-  order: FeatureOrder | null;
+  /** By axis of ours: the order of the features that it counts, where they are flattened images or become images. */
+  orders: ReadonlyMap<number, FeatureOrder>;
 }
 
 function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> {
@@ -58,21 +62,24 @@ function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> 
   const layers = [...model.namedLayers()];
   const inputShape = inputShapeOf(model as AnyLayer, options.inputShape);
   const has = (kind: abstract new (...given: never[]) => unknown): boolean => layers.some(([, layer]) => layer instanceof kind);
-  if (inputShape === null && has(Linear) && (has(Flatten) || has(Conv2d))) {
+  if (inputShape === null && has(Linear) && (has(Flatten) || has(Conv2d) || has(ConvTranspose2d))) {
     throw new ArgumentError(
-      'rows of a Linear behind a Flatten are in the order of channels, height, width in PyTorch, and of height, width, channels here: ' +
-        'give options.inputShape, the shape [height, width, channels] of one example, from which that order follows',
+      'rows of a Linear behind a Flatten, and outputs of one that become images, are in the order of channels, height, width in PyTorch, and of height, width, channels here: ' +
+        'give options.inputShape, the shape of one example ([height, width, channels] of an image), from which that order follows',
     );
   }
-  const orders = inputShape === null ? new Map<AnyTensor, FeatureOrder>() : featureOrders(model, inputShape, model.fileFacts?.isFirst === true);
+  const orders =
+    inputShape === null
+      ? new Map<AnyTensor, ReadonlyMap<number, FeatureOrder>>()
+      : featureOrders(model, inputShape, model.fileFacts?.isFirst === true);
   const places = new Map<string, Place>();
   const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, value]) => [value, path]));
   for (const [path, layer] of everyPlace(model)) {
     for (const [name, value] of itemsOf(layer)) {
       const { name: theirs = name, axes = null } = layer.pytorchItems[name] ?? {};
-      const order = orders.get(value) ?? null;
-      if (order !== null) checkOrder(order, join(path, name), model, inputShape as readonly number[]);
-      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, axes, order });
+      const own = orders.get(value) ?? new Map<number, FeatureOrder>();
+      for (const order of own.values()) checkOrder(order, join(path, name), model, inputShape as readonly number[]);
+      places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, axes, orders: own });
     }
   }
   return places;
@@ -83,14 +90,14 @@ function checkOrder(order: FeatureOrder, path: string, model: AnyLayer, [first, 
   const own = 'Permute the rows yourself, from the order there to that here, and use model.loadStateDict()';
   if (order === 'unknown') {
     throw new ArgumentError(
-      `the order of the features that '${path}' reads is not known: between the images and it stands an operation that moves features, other than Flatten and transpose([0, 3, 1, 2]). ${own}`,
+      `the order of the features of '${path}' is not known: between it and images stands an operation that moves features, other than Flatten, reshape and transpose([0, 3, 1, 2]). ${own}`,
     );
   }
   if (order === 'channels first') return;
   const isOfFile = everyPlace(model).some(([at, layer]) => layer.fileFacts?.isForeign === true && (at === '' || path.startsWith(`${at}.`)));
   if (isOfFile) {
     throw new ArgumentError(
-      `the order that PyTorch has for the features that '${path}' reads is not known: the graph out of a file of ONNX flattens images with their channels last, as Keras does and few networks of PyTorch do. ${own}`,
+      `the order that PyTorch has for the features of '${path}' is not known: the graph out of a file of ONNX has images with their channels last there, as Keras does and few networks of PyTorch do. ${own}`,
     );
   }
   const isInput = order.channels === third && order.pixels === first * second;
@@ -102,23 +109,29 @@ function checkOrder(order: FeatureOrder, path: string, model: AnyLayer, [first, 
   }
 }
 
-function reordered(value: AnyTensor, order: FeatureOrder | null, from: 'pixels' | 'channels'): AnyTensor {
-  if (order === null || typeof order === 'string') return value;
-  const rest = value.shape.slice(1);
-  const sizes = from === 'pixels' ? [order.pixels, order.channels] : [order.channels, order.pixels];
-  return value
-    .reshape([...sizes, ...rest])
-    .transpose([1, 0, ...rest.map((_, i) => i + 2)])
-    .reshape(value.shape);
+function reordered(value: AnyTensor, { orders }: Place, from: 'pixels' | 'channels'): AnyTensor {
+  let result = value;
+  for (const [axis, order] of orders) {
+    if (typeof order === 'string') continue;
+    const [before, after] = [value.shape.slice(0, axis), value.shape.slice(axis + 1)];
+    const sizes = from === 'pixels' ? [order.pixels, order.channels] : [order.channels, order.pixels];
+    const swapped = [...before.keys(), axis + 1, axis, ...after.map((_, i) => axis + 2 + i)];
+    result = result
+      .reshape([...before, ...sizes, ...after])
+      .transpose(swapped)
+      .reshape(value.shape);
+  }
+  return result;
 }
 
-function fromPyTorch(value: AnyTensor, { axes, order }: Place): AnyTensor {
-  return reordered(axes === null ? value : value.transpose(axes.map((_, axis) => axes.indexOf(axis))), order, 'channels');
+function fromPyTorch(value: AnyTensor, place: Place): AnyTensor {
+  const { axes } = place;
+  return reordered(axes === null ? value : value.transpose(axes.map((_, axis) => axes.indexOf(axis))), place, 'channels');
 }
 
-function toPyTorch(value: AnyTensor, { axes, order }: Place): AnyTensor {
-  const theirs = reordered(value, order, 'pixels');
-  return axes === null ? theirs : theirs.transpose(axes);
+function toPyTorch(value: AnyTensor, place: Place): AnyTensor {
+  const theirs = reordered(value, place, 'pixels');
+  return place.axes === null ? theirs : theirs.transpose(place.axes);
 }
 
 // The shape that a value has in PyTorch.
@@ -133,7 +146,8 @@ const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axi
  *
  * Kernels are turned from [out, in, height, width] to [height, width, in, out], matrices from [out, in] to [in, out], `running_mean` and
  * its kin are found, the gates of recurrent nets and their two biases too; a weight that stands in several places may come under any of its names, or all. Where images are flattened before a `Linear`, its rows are put from PyTorch's order (channels, height, width) into
- * ours (height, width, channels), which a forward pass by shapes tells; where `forward` brings channels first itself, they stay. An order that cannot be told is refused.
+ * ours (height, width, channels), and so are the outputs of a `Linear` that are reshaped to images for a convolution or pooling, or to images like those that come in: a
+ * forward pass by shapes tells. Where `forward` brings channels first itself, they stay. An order that cannot be told is refused.
  *
  * The GoogLeNet that torchvision publishes holds its auxiliary classifiers, so it takes `googlenet({ form: 'torchvision', auxiliary: true })`,
  * or `strict: false` to leave them out; and its weights expect what torchvision does there with `transform_input`: with images

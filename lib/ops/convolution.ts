@@ -130,6 +130,12 @@ const weightAccumulateOp = variantOf<Geometry & { kernel: readonly [number, numb
   gradient: 'none',
 });
 
+/** Weight gradients of several shards, added along their tree: made after recording, by lib/program/passes/shard-gradients.ts. */
+export const shardGradientsOp: Op<unknown> = defineOp<unknown>('conv2d_weight_gradient_shards', {
+  shape: () => ({ outputs: [], ints: [], reals: [] }),
+  gradient: 'none',
+});
+
 // dw of one convolution, added where it stays when there is a place.
 function weightGradient(x: Tensor, dy: Tensor, w: AnyTensor, geometry: Geometry, into: AnyTensor | null): Tensor | null {
   const kernel = [w.shape[0], w.shape[1]] as const;

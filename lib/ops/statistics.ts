@@ -4,7 +4,8 @@ import type { AnyTensor, Tensor } from '../tensor.js';
 import { type Op, defineOp } from './define.js';
 import { requireFloat } from './elementwise.js';
 import { emit, withoutGradients } from './emit.js';
-import { copy, gather, reshape, slice } from './shape.js';
+import { type Channel, groupShare } from './group.js';
+import { copy, copyInto, filled, gather, reshape, slice } from './shape.js';
 
 type Two = [Tensor<'float64'>, Tensor<'float64'>];
 
@@ -25,6 +26,80 @@ const sumSquaresDifferenceOp = defineSquares('sum_squares_difference');
 /** Σ x² over all elements, and how many of them are not finite; of shape [1] each. */
 export function sumSquares(x: AnyTensor): Two {
   return emit(sumSquaresOp, [x], undefined) as unknown as Two;
+}
+
+/** Elements whose squares are summed one after the other; such blocks are joined by one tree. */
+const squaresBlock = 4096;
+
+const sumSquaresBlocksOp = defineOp('sum_squares_blocks', {
+  shape: (inputs) => {
+    requireFloat('sum_squares_blocks', inputs);
+    return { outputs: [{ shape: [Math.ceil(inputs[0].size / squaresBlock)], dtype: 'float64' }], ints: [], reals: [] };
+  },
+  gradient: 'none',
+});
+
+const sumBlocksOp = defineOp('sum_blocks', {
+  shape: () => ({ outputs: [{ shape: [1], dtype: 'float64' }], ints: [], reals: [] }),
+  gradient: 'none',
+});
+
+/** A stretch of a tensor that one process of a group has; null: all have it. */
+export interface Stretch {
+  readonly begin: number;
+  readonly end: number;
+  readonly owner: number | null;
+}
+
+/**
+ * The first of what {@link sumSquares} gives, of the same bits, for a tensor of which each process has its stretches alone: they share sums of blocks, and
+ * the elements of those that belong to several.
+ *
+ * @param stretches - All of the tensor, in order.
+ */
+export function sumSquaresOverGroup(x: AnyTensor, stretches: readonly Stretch[], channel: Channel): Tensor<'float64'> {
+  const flat = reshape(x as Tensor, [x.size]);
+  const count = Math.ceil(x.size / squaresBlock);
+  const runs = runsOfBlocks(stretches, x.size);
+  const apart = stretches.flatMap(({ begin, end, owner }) =>
+    runs
+      .filter((run) => run.owner === null && owner !== null)
+      .map((run) => ({ owner: owner as number, begin: Math.max(begin, run.begin * squaresBlock), end: Math.min(end, run.end * squaresBlock) }))
+      .filter((piece) => piece.begin < piece.end),
+  );
+  groupShare(
+    channel,
+    apart.map(({ begin, end }) => slice(flat, begin, end)),
+    apart.map(({ owner }) => owner),
+  );
+  const sums = filled([count], 0, 'float64');
+  for (const { begin, end, owner } of runs) {
+    if (owner !== null && owner !== channel.rank) continue;
+    const [ofBlocks] = emit(sumSquaresBlocksOp, [slice(flat, begin * squaresBlock, Math.min(x.size, end * squaresBlock))], undefined);
+    copyInto(slice(sums, begin, end), ofBlocks);
+  }
+  const owned = runs.filter(({ owner }) => owner !== null);
+  groupShare(
+    channel,
+    owned.map(({ begin, end }) => slice(sums, begin, end)),
+    owned.map(({ owner }) => owner as number),
+  );
+  return emit(sumBlocksOp, [sums], undefined)[0] as Tensor<'float64'>;
+}
+
+/** Blocks in runs, each of one owner; null for those that all compute. */
+function runsOfBlocks(stretches: readonly Stretch[], size: number): Stretch[] {
+  const runs: { begin: number; end: number; owner: number | null }[] = [];
+  let at = 0;
+  for (let block = 0; block * squaresBlock < size; block++) {
+    const [first, last] = [block * squaresBlock, Math.min(size, (block + 1) * squaresBlock)];
+    while (stretches[at].end <= first) at += 1;
+    const owner = stretches[at].end >= last ? stretches[at].owner : null;
+    const before = runs.at(-1);
+    if (before !== undefined && before.owner === owner) before.end = block + 1;
+    else runs.push({ begin: block, end: block + 1, owner });
+  }
+  return runs;
 }
 
 /** Σ (a − b)² over all elements, and Σ b²; of shape [1] each. */

@@ -21,6 +21,7 @@ import { fusePooling } from './passes/pooling.js';
 import { storeNarrow } from './passes/precision.js';
 import { remakeCheap } from './passes/remake.js';
 import { fuseClear, fuseOverwrite } from './passes/zeros.js';
+import { joinShardGradients } from './passes/shard-gradients.js';
 import { fuseShardSums } from './passes/shard-sums.js';
 import { weaveShards } from './passes/shards.js';
 import { planMemory } from './plan.js';
@@ -41,7 +42,6 @@ const passes: readonly Pass[] = [
   fuseCrossEntropy,
   fuseClear,
   fuseOverwrite,
-  fuseShardSums,
   fuseClipping,
   fuseChains,
 ];
@@ -70,9 +70,12 @@ const mostGrowth = 1.25;
 
 /** Shards keep a step small: side by side where that takes hardly more memory, else at least with sums as early as they can be. */
 function wovenWithin(list: List, bytesOf: (one: List) => number): List {
-  for (const sideBySide of [true, false]) {
-    const woven = weaveShards(list, sideBySide);
-    if (woven !== list && bytesOf(woven) <= mostGrowth * bytesOf(list)) return woven;
+  const apart = fuseShardSums(list);
+  const most = mostGrowth * bytesOf(apart);
+  const ways = [() => weaveShards(fuseShardSums(joinShardGradients(list))), () => weaveShards(apart), () => weaveShards(apart, false)];
+  for (const way of ways) {
+    const woven = way();
+    if (woven !== apart && bytesOf(woven) <= most) return woven;
   }
-  return list;
+  return apart;
 }

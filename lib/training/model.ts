@@ -187,7 +187,8 @@ export abstract class Model<In = Tensor, Out = Tensor> extends Layer<In, Out> {
 
   /**
    * Fills the parameters from a safetensors file, by path; {@link load} builds a whole model instead. Preprocessing and class names come along where the file has
-   * them; what is frozen here stays frozen, whatever the file says. Files of PyTorch are for {@link loadPyTorch}: their matrices are [out, in], which shows in none that is square.
+   * them; what is frozen here stays frozen, whatever the file says. Files of PyTorch are for {@link loadPyTorch}: their matrices are [out, in], which shows in none that is square. Where
+   * a file has no others, and its metadata `format` is not `nodegrad`, a warning says so, `NODEGRAD_UNCLEAR_LAYOUT`.
    *
    * @throws {@link ShapeError} or {@link ArgumentError} when the file does not fit the model, or says that it is of PyTorch. The model then stays as it was.
    */

@@ -3,6 +3,7 @@
 import { ArgumentError } from '../errors.js';
 import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
+import { join } from '../layers/fields.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { describeModel } from '../layers/registry.js';
 import type { LoadOptions, LoadReport } from '../layers/state.js';
@@ -56,10 +57,31 @@ export async function loadInto(model: AnyLayer, path: string, options: LoadOptio
   }
   const { weights, preprocessing, classNames, targetUnits: units } = apart(file, path);
   const report = model.loadStateDict(weights, options);
+  if (file.metadata.get('format') !== format && isUnclear(model, new Set(report.matched))) {
+    process.emitWarning(
+      `${path} does not say what wrote it, and its matrices are all square, so that their shapes do not say whether they are [in, out] as here or [out, in] as in PyTorch. ` +
+        'They were taken as they are: if PyTorch wrote the file, loadPyTorch(model, path) reads it',
+      { code: 'NODEGRAD_UNCLEAR_LAYOUT' },
+    );
+  }
   if (preprocessing !== null) setPreprocessing(model, preprocessing);
   // Of a part of the model, or of another last layer, they would be wrong.
   if (report.missing.length + report.skipped.length > 0) return report;
   if (classNames !== null) setClassNames(model, classNames);
   setTargetUnits(model, units);
   return report;
+}
+
+/** Whether PyTorch has some of these weights turned round, and all of those in the same shape. */
+function isUnclear(model: AnyLayer, paths: ReadonlySet<string>): boolean {
+  let isTurned = false;
+  for (const [at, layer] of model.namedLayers()) {
+    for (const [name, { axes }] of Object.entries(layer.pytorchItems)) {
+      const shape = layer.ownParameters().get(name)?.shape;
+      if (axes === undefined || shape === undefined || !paths.has(join(at, name))) continue;
+      if (axes.some((axis, d) => shape[axis] !== shape[d])) return false;
+      isTurned ||= shape.filter((size) => size > 1).length > 1;
+    }
+  }
+  return isTurned;
 }

@@ -27,6 +27,12 @@ Napi::Value openChannel(const Napi::CallbackInfo& call) {
   return Napi::Number::New(env, double(addChannel(*transport, napi_env(env))));
 }
 
+// bytesSent(channel) → number; 0 where it has been closed.
+Napi::Value bytesSent(const Napi::CallbackInfo& call) {
+  const std::shared_ptr<Channel> channel = call.Length() == 1 && call[0].IsNumber() ? channelAt(call[0].As<Napi::Number>().Int64Value()) : nullptr;
+  return Napi::Number::New(call.Env(), channel ? double(channel->bytesSent()) : 0);
+}
+
 Napi::Value closeChannel(const Napi::CallbackInfo& call) {
   if (call.Length() == 1 && call[0].IsNumber()) removeChannel(call[0].As<Napi::Number>().Int64Value());
   return call.Env().Undefined();
@@ -38,6 +44,7 @@ void exportGroup(Napi::Env env, Napi::Object exports) {
   // The addon may be loaded again in an environment, and a hook may not be the same as another.
   napi_add_env_cleanup_hook(env, endChannelsAtExit, new napi_env(env));
   exports.Set("openChannel", Napi::Function::New(env, openChannel, "openChannel"));
+  exports.Set("bytesSent", Napi::Function::New(env, bytesSent, "bytesSent"));
   exports.Set("closeChannel", Napi::Function::New(env, closeChannel, "closeChannel"));
 }
 

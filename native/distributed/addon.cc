@@ -108,12 +108,12 @@ bool readKey(const Napi::Value& value, Key* key) {
 
 constexpr int mostProcesses = 4096;
 
-// openMesh(rank, size, host, key, milliseconds) → { mesh, transport, host, port }
+// openMesh(rank, size, host, key, milliseconds, singleCopy) → { mesh, transport, host, port }
 Napi::Value openMesh(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Key key;
-  if (call.Length() != 5 || !call[0].IsNumber() || !call[1].IsNumber() || !call[2].IsString() || !readKey(call[3], &key) || !call[4].IsNumber())
-    return fail(env, "expected rank, size, host, a key and a time-out");
+  if (call.Length() != 6 || !call[0].IsNumber() || !call[1].IsNumber() || !call[2].IsString() || !readKey(call[3], &key) || !call[4].IsNumber() || !call[5].IsBoolean())
+    return fail(env, "expected rank, size, host, a key, a time-out and whether messages are read from memory");
   const int rank = call[0].As<Napi::Number>().Int32Value(), size = call[1].As<Napi::Number>().Int32Value();
   const int timeout = call[4].As<Napi::Number>().Int32Value();
   const std::string host = call[2].As<Napi::String>().Utf8Value();
@@ -121,7 +121,7 @@ Napi::Value openMesh(const Napi::CallbackInfo& call) {
   Handle* handle;
   Place place;
   try {
-    const auto made = std::make_shared<Mesh>(rank, size, host, key, timeout);
+    const auto made = std::make_shared<Mesh>(rank, size, host, key, timeout, call[5].As<Napi::Boolean>().Value());
     place = made->place();
     handle = new Handle(made);
   } catch (const std::exception& error) {
@@ -149,6 +149,7 @@ struct Connecting {
   std::vector<Place> places;
   napi_deferred deferred = nullptr;
   napi_threadsafe_function settle = nullptr;
+  int neighbours = 0;
   std::string problem;
 };
 
@@ -156,13 +157,14 @@ void settle(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<Connecting> done(static_cast<Connecting*>(data));
   if (!env) return;
   Napi::HandleScope scope(env);
-  if (done->problem.empty()) napi_resolve_deferred(env, done->deferred, Napi::Env(env).Undefined());
+  if (done->problem.empty()) napi_resolve_deferred(env, done->deferred, Napi::Number::New(env, done->neighbours));
   else napi_reject_deferred(env, done->deferred, Napi::Error::New(env, done->problem).Value());
 }
 
 void connectAndSettle(Connecting* connecting) {
   try {
     connecting->mesh->connect(connecting->places);
+    connecting->neighbours = connecting->mesh->neighbours();
   } catch (const std::exception& error) {
     connecting->problem = error.what();
   }
@@ -185,7 +187,7 @@ bool readPlace(const Napi::Value& value, Place* place) {
   return readKey(object.Get("key"), &place->key);
 }
 
-// connectMesh(mesh, places) → Promise
+// connectMesh(mesh, places) → Promise of how many processes' memory is read
 Napi::Value connectMesh(const Napi::CallbackInfo& call) {
   Napi::Env env = call.Env();
   Handle* handle = handleOf(call);

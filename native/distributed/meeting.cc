@@ -26,7 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-constexpr std::array<uint8_t, 8> magic = {'n', 'o', 'd', 'e', 'g', 'r', 'd', '1'};
+constexpr std::array<uint8_t, 8> magic = {'n', 'o', 'd', 'e', 'g', 'r', 'd', '2'};
 constexpr Key refusal{};
 
 struct Greeting {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -20,6 +21,9 @@ namespace nodegrad::distributed {
 namespace {
 
 namespace tcp = gloo::transport::tcp;
+
+// Beside the messages of operations, whose tags are hashes.
+enum : uint64_t { helloTag = 1, proofTag = 2, verdictTag = 3 };
 
 // What an exception of Gloo says, without the place in its source that it begins with.
 std::string wordsOf(const std::exception& error) {
@@ -50,6 +54,10 @@ class Pair final : public tcp::Pair {
     if (ex_ == nullptr && state_ != CLOSED) signalException(why);
   }
   void close() override { end("it was closed"); }
+  bool hasEnded() {
+    std::lock_guard<std::mutex> lock(m_);
+    return ex_ != nullptr || state_ == CLOSED;
+  }
 
   void handleEvents(int events) override {
     // Who holds the lock may wait for this thread.
@@ -92,13 +100,17 @@ class Pairs final : public tcp::Context {
   Pair* at(int peer) { return static_cast<Pair*>(pairs_[size_t(peer)].get()); }
 };
 
-Mesh::Mesh(int rank, int size, const std::string& host, const Key& key, int milliseconds)
-    : rank_(rank), size_(size), timeout_(milliseconds), meeting_(host, key) {}
+Mesh::Mesh(int rank, int size, const std::string& host, const Key& key, int milliseconds, bool singleCopy)
+    : rank_(rank), size_(size), timeout_(milliseconds), meeting_(host, key), singleCopy_(singleCopy) {}
 Mesh::~Mesh() = default;
+Mesh::Message::Message(std::shared_ptr<Mesh> mesh, int peer, uint64_t tag, void* data, size_t bytes, bool sends)
+    : mesh(std::move(mesh)), peer(peer), tag(tag), data(data), bytes(bytes), sends(sends) {}
 Mesh::Message::~Message() = default;
 
 void Mesh::connect(const std::vector<Place>& places) {
   std::vector<int> sockets = meeting_.meet(rank_, places, int(timeout_.count()));
+  std::vector<bool> isHere;
+  for (const int socket : sockets) isHere.push_back(singleCopy_ && socket >= 0 && staysHere(socket));
   try {
     auto made = std::make_shared<Pairs>(rank_, size_);
     made->setTimeout(timeout_);
@@ -117,6 +129,28 @@ void Mesh::connect(const std::vector<Place>& places) {
     throw;
   }
   if (hasFailed()) throw std::runtime_error("it was ended");
+  findNeighbours(isHere);
+}
+
+void Mesh::findNeighbours(const std::vector<bool>& isHere) {
+  auto found = std::make_unique<Neighbours>(isHere);
+  found->agree(exchange(verdictTag, found->judge(exchange(proofTag, found->prove(exchange(helloTag, found->hello()))))));
+  neighbours_ = std::move(found);
+}
+
+template <class T>
+std::vector<T> Mesh::exchange(uint64_t tag, std::vector<T> out) {
+  std::vector<T> in(out.size());
+  std::vector<Message*> messages;
+  for (int peer = 0; peer < size_; ++peer) {
+    if (peer == rank_) continue;
+    messages.push_back(begin(peer, tag, &in[size_t(peer)], sizeof(T), false));
+    messages.push_back(begin(peer, tag, &out[size_t(peer)], sizeof(T), true));
+  }
+  bool whole = true;
+  for (Message* const message : messages) whole = message && wait(message) && whole;
+  if (!whole) throw std::runtime_error(problem());
+  return in;
 }
 
 void Mesh::close(const std::string& why) {
@@ -134,9 +168,14 @@ void Mesh::close(const std::string& why) {
 Mesh::Message* Mesh::begin(int peer, uint64_t tag, void* data, size_t bytes, bool sends) {
   if (hasFailed()) return nullptr;
   try {
-    std::unique_ptr<Message> message(new Message{shared_from_this(), peer, sends, pairs_->createUnboundBuffer(data, bytes)});
-    if (sends) message->buffer->send(peer, tag, 0, bytes);
-    else message->buffer->recv(peer, tag, 0, bytes);
+    auto message = std::make_unique<Message>(shared_from_this(), peer, tag, data, bytes, sends);
+    if (neighbours_ && neighbours_->has(peer)) {
+      if (sends) message->offer = std::make_unique<Neighbours::Sending>(*neighbours_, peer, tag, data, bytes);
+      return message.release();
+    }
+    message->buffer = pairs_->createUnboundBuffer(data, bytes);
+    if (sends) message->buffer->send(peer, tag);
+    else message->buffer->recv(peer, tag);
     return message.release();
   } catch (const std::exception& error) {
     close("process " + std::to_string(peer) + " cannot be reached: " + wordsOf(error));
@@ -144,13 +183,24 @@ Mesh::Message* Mesh::begin(int peer, uint64_t tag, void* data, size_t bytes, boo
   }
 }
 
+bool Mesh::finish(Message& message) {
+  if (message.buffer) return message.sends ? message.buffer->waitSend(timeout_) : message.buffer->waitRecv(timeout_);
+  const auto deadline = std::chrono::steady_clock::now() + timeout_;
+  const Neighbours::Problem problem = [&]() -> std::string {
+    if (hasFailed() || pairs_->at(message.peer)->hasEnded()) return "the connection ended";
+    return std::chrono::steady_clock::now() < deadline ? "" : "timed out after " + std::to_string(timeout_.count()) + " ms";
+  };
+  if (message.sends) neighbours_->waitFor(*message.offer, problem);
+  else neighbours_->take(message.peer, message.tag, message.data, message.bytes, problem);
+  return true;
+}
+
 bool Mesh::wait(Message* given) {
   const std::unique_ptr<Message> message(given);
   Mesh& mesh = *message->mesh;
   const auto what = [&] { return (message->sends ? "nothing could be sent to process " : "nothing came from process ") + std::to_string(message->peer); };
   try {
-    const bool whole = message->sends ? message->buffer->waitSend(mesh.timeout_) : message->buffer->waitRecv(mesh.timeout_);
-    if (whole) return !mesh.hasFailed();
+    if (mesh.finish(*message)) return !mesh.hasFailed();
     mesh.close(what() + ": the connection ended");
   } catch (const std::exception& error) {
     // What it has begun is not waited for: the memory is another's from now on.

@@ -14,6 +14,8 @@ namespace {
 // Below this many bytes everybody sends everything to everybody: one journey, and no second one for the sum.
 constexpr int64_t wholeBelow = 32768;
 constexpr int64_t pieceBytes = 1 << 20;
+// So many pieces of others are expected at once: each takes the place of one that has been added up.
+constexpr int64_t expected = 4;
 constexpr int64_t leastAlignment = 16;  // elements, of where chunks begin
 
 // A branch of the tree that one process has computed.
@@ -60,38 +62,54 @@ class GroupSum {
  public:
   GroupSum(const Channel& channel, const Sum& what, const Operands& operands)
       : operands_(operands), tensors_(what.tensors), shards_(what.shards, what.rows, channel.size()), rank_(channel.rank()), size_(channel.size()),
-        partials_(what.partials), width_(what.width), mine_(shards_.ownedBy(rank_)) {
+        partials_(what.partials), width_(what.width), mine_(shards_.ownedBy(rank_)), isForAll_(!what.owners) {
     for (int64_t i = 0; i < tensors_; ++i) elements_ += lengthOf(i);
-    everywhere_ = elements_ * width_ < wholeBelow;
+    everywhere_ = isForAll_ && elements_ * width_ < wholeBelow;
+    if (isForAll_) {
+      for (int64_t i = 0; i < tensors_; ++i) order_.push_back(i);
+      for (int rank = 0; rank <= size_; ++rank) cuts_.push_back(rank == size_ ? elements_ : rank * elements_ / size_ / leastAlignment * leastAlignment);
+      return;
+    }
+    int64_t end = 0;
+    for (int rank = 0; rank <= size_; ++rank) {
+      cuts_.push_back(end);
+      for (int64_t i = 0; i < tensors_; ++i) {
+        if (what.owners[i] != rank) continue;
+        order_.push_back(i);
+        end += lengthOf(i);
+      }
+    }
   }
   size_t workspaceBytes() const {
     const int64_t own = chunkEnd(rank_) - chunkBegin(rank_);
-    return size_t((partials_ * elements_ + (int64_t(shards_.branches.size()) - mine_ + 1) * own) * width_);
+    return size_t((partials_ * elements_ + (int64_t(shards_.branches.size()) - mine_) * expectedElements() + own) * width_);
   }
 
   void run(Channel& channel, void* workspace) {
     if (size_ == 1 || elements_ == 0) return;
     const uint64_t operation = channel.nextOperation();
-    const int64_t begin = chunkBegin(rank_), own = chunkEnd(rank_) - begin, others = int64_t(shards_.branches.size()) - mine_;
+    const int64_t begin = chunkBegin(rank_), others = int64_t(shards_.branches.size()) - mine_;
     unsigned char* const packed = static_cast<unsigned char*>(workspace);
     unsigned char* const received = packed + partials_ * elements_ * width_;
-    unsigned char* const result = received + others * own * width_;
+    unsigned char* const result = received + others * expectedElements() * width_;
     unsigned char* at = received;
     for (const Branch& branch : shards_.branches) {
       places_.push_back(branch.rank == rank_ ? nullptr : at);
-      if (branch.rank != rank_) at += own * width_;
+      if (branch.rank != rank_) at += expectedElements() * width_;
     }
     // Piece by piece: one is added up while the next ones travel, and its sum goes out at once.
     const int64_t pieces = piecesOf(rank_);
     std::vector<std::unique_ptr<Messages>> receives, sends;
     Messages results(channel, operation);
-    for (int64_t piece = 0; piece < pieces; ++piece) {
+    const auto expect = [&] {
+      const int64_t piece = int64_t(receives.size());
+      if (piece >= pieces) return;
       receives.push_back(std::make_unique<Messages>(channel, operation));
-      const Range range = pieceOf(rank_, piece);
       for (size_t i = 0; i < shards_.branches.size(); ++i)
         if (shards_.branches[i].rank != rank_)
-          receives.back()->receive(shards_.branches[i].rank, partOf(i, piece), places_[i] + (range.begin - begin) * width_, bytesOf(range));
-    }
+          receives.back()->receive(shards_.branches[i].rank, partOf(i, piece), places_[i] + placeOf(piece) * width_, bytesOf(pieceOf(rank_, piece)));
+    };
+    for (int64_t i = 0; i < expected; ++i) expect();
     int64_t most = pieces;
     for (int peer = 0; peer < size_; ++peer) most = std::max(most, piecesOf(peer));
     for (int64_t piece = 0; piece < most; ++piece) {
@@ -104,8 +122,9 @@ class GroupSum {
         if (!receives[size_t(piece)]->wait()) return;
         // What is sent from where the sum will stand has to be gone: of the own chunk nothing is, but where it is everything.
         if (everywhere_ && !sends[0]->wait()) return;
-        sumRange(range, range.begin - begin);
-        if (!everywhere_) {
+        sumRange(range, placeOf(piece));
+        expect();
+        if (isForAll_ && !everywhere_) {
           void* const sum = gathered(0, range, result + (range.begin - begin) * width_);
           for (int peer = 0; peer < size_; ++peer)
             if (peer != rank_) results.send(peer, partOf(shards_.branches.size() + size_t(rank_), piece), sum, bytesOf(range));
@@ -113,13 +132,14 @@ class GroupSum {
       }
       if (everywhere_) continue;
       if (!sends[size_t(piece)]->wait()) return;
+      if (!isForAll_) continue;
       for (int peer = 0; peer < size_; ++peer) {
         if (peer == rank_ || piece >= piecesOf(peer)) continue;
         const Range range = pieceOf(peer, piece);
         results.receive(peer, partOf(shards_.branches.size() + size_t(peer), piece), receivedAt(range, packed), bytesOf(range));
       }
     }
-    if (everywhere_ || !results.wait()) return;
+    if (everywhere_ || !isForAll_ || !results.wait()) return;
     for (int peer = 0; peer < size_; ++peer)
       if (peer != rank_)
         for (int64_t piece = 0; piece < piecesOf(peer); ++piece) unpack(pieceOf(peer, piece), packed);
@@ -131,13 +151,14 @@ class GroupSum {
     return static_cast<unsigned char*>(operands_.data(operands_.context, tensor * partials_ + partial)) + offset * width_;
   }
   // Which elements a process adds up, of all tensors one behind the other.
-  int64_t chunkBegin(int rank) const { return everywhere_ ? 0 : rank * elements_ / size_ / leastAlignment * leastAlignment; }
-  int64_t chunkEnd(int rank) const { return everywhere_ || rank == size_ - 1 ? elements_ : chunkBegin(rank + 1); }
+  int64_t chunkBegin(int rank) const { return everywhere_ ? 0 : cuts_[size_t(rank)]; }
+  int64_t chunkEnd(int rank) const { return everywhere_ ? elements_ : cuts_[size_t(rank) + 1]; }
 
   std::vector<Segment> segmentsOf(int64_t begin, int64_t end) const {
     std::vector<Segment> segments;
     int64_t first = 0;
-    for (int64_t i = 0; i < tensors_ && first < end; ++i) {
+    for (const int64_t i : order_) {
+      if (first >= end) break;
       const int64_t length = lengthOf(i), from = std::max(begin, first), to = std::min(end, first + length);
       if (from < to) segments.push_back({i, from - first, to - from});
       first += length;
@@ -151,6 +172,9 @@ class GroupSum {
   };
   int64_t bytesOf(const Range& range) const { return (range.end - range.begin) * width_; }
   int64_t perPiece() const { return everywhere_ ? std::max<int64_t>(elements_, 1) : pieceBytes / width_; }
+  // Where a piece of another process stands while it is needed, in elements, and how many have room.
+  int64_t placeOf(int64_t piece) const { return piece % expected * perPiece(); }
+  int64_t expectedElements() const { return std::min(chunkEnd(rank_) - chunkBegin(rank_), expected * perPiece()); }
   int64_t piecesOf(int rank) const { return (chunkEnd(rank) - chunkBegin(rank) + perPiece() - 1) / perPiece(); }
   Range pieceOf(int rank, int64_t piece) const {
     const int64_t begin = chunkBegin(rank) + piece * perPiece();
@@ -227,8 +251,11 @@ class GroupSum {
   const Shards shards_;
   const int rank_, size_;
   const int64_t partials_, width_, mine_;
+  const bool isForAll_;
   int64_t elements_ = 0;
   bool everywhere_ = false;
+  std::vector<int64_t> order_;  // the tensors, those of one owner side by side
+  std::vector<int64_t> cuts_;   // where the elements begin that a process adds up, and where those of the last one end
   std::vector<unsigned char*> places_;  // of the branches of others
 };
 

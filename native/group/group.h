@@ -20,10 +20,11 @@ struct Operands {
 };
 
 // For each of `tensors` tensors there are `partials` sums over the branches that this process has computed, of which the first takes the result. A
-// process without any gives one all the same, whose contents do not count.
+// process without any gives one all the same, whose contents do not count. The sum of a tensor with an owner goes to that process alone.
 struct Sum {
   int64_t tensors, partials, width;  // width: bytes of an element
   int64_t shards, rows;
+  const int64_t* owners = nullptr;  // one for each tensor; null: all have the sums of all
 };
 
 // How many partial sums the process of a channel has of each tensor.

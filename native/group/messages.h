@@ -26,21 +26,24 @@ inline uint64_t tagOf(uint64_t operation, uint64_t part, uint64_t bytes) {
 // Messages under way, all of which are waited for.
 class Messages {
  public:
-  Messages(Channel& channel, uint64_t operation) : transport_(channel.transport()), operation_(operation) {}
+  Messages(Channel& channel, uint64_t operation) : channel_(channel), transport_(channel.transport()), operation_(operation) {}
   Messages(const Messages&) = delete;
   Messages& operator=(const Messages&) = delete;
   ~Messages() { wait(); }
   void send(int peer, uint64_t part, void* data, int64_t bytes) {
-    if (bytes > 0) add(transport_.send(transport_.context, peer, tagOf(operation_, part, uint64_t(bytes)), data, size_t(bytes)));
+    channel_.countSent(bytes);
+    if (bytes > 0) add(sends_, transport_.send(transport_.context, peer, tagOf(operation_, part, uint64_t(bytes)), data, size_t(bytes)));
   }
   void receive(int peer, uint64_t part, void* data, int64_t bytes) {
-    if (bytes > 0) add(transport_.receive(transport_.context, peer, tagOf(operation_, part, uint64_t(bytes)), data, size_t(bytes)));
+    if (bytes > 0) add(receives_, transport_.receive(transport_.context, peer, tagOf(operation_, part, uint64_t(bytes)), data, size_t(bytes)));
   }
   // Whether all of them came through.
   bool wait() {
-    for (void* const message : all_)
-      if (!transport_.wait(transport_.context, message)) failed_ = true;
-    all_.clear();
+    for (std::vector<void*>* const messages : {&receives_, &sends_}) {
+      for (void* const message : *messages)
+        if (!transport_.wait(transport_.context, message)) failed_ = true;
+      messages->clear();
+    }
     if (failed_ && failure.empty()) {
       char text[512];
       transport_.problem(transport_.context, text, sizeof text);
@@ -50,13 +53,14 @@ class Messages {
   }
 
  private:
-  void add(void* message) {
-    if (message) all_.push_back(message);
+  void add(std::vector<void*>& messages, void* message) {
+    if (message) messages.push_back(message);
     else failed_ = true;
   }
+  Channel& channel_;
   const Transport& transport_;
   const uint64_t operation_;
-  std::vector<void*> all_;
+  std::vector<void*> receives_, sends_;
   bool failed_ = false;
 };
 

@@ -1,5 +1,6 @@
 // How operations reach the other processes of a group: functions that a second addon hands over, so that this one links no network.
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,7 +17,8 @@ struct Transport {
   // memory stays as it is until wait() has been called, which has to be in any case. nullptr: it failed.
   void* (*send)(void* context, int32_t peer, uint64_t tag, void* data, size_t bytes);
   void* (*receive)(void* context, int32_t peer, uint64_t tag, void* data, size_t bytes);
-  // Until the message is through, or has failed: false. Nothing touches its memory any more then.
+  // Until the message is through, or has failed: false. Nothing touches its memory any more then. What is sent may be through only when the other side
+  // waits for it: of messages that both sides begin, those that are received are waited for first.
   bool (*wait)(void* context, void* message);
   // Fails what is under way, and what begins later. From any thread.
   void (*close)(void* context, const char* why);
@@ -42,10 +44,14 @@ class Channel {
   int size() const { return transport_.size; }
   // A number for the next operation: the same in all processes, because all run the same operations.
   uint64_t nextOperation() { return operations_++; }
+  // Bytes that operations of this process have sent.
+  int64_t bytesSent() const { return sent_.load(std::memory_order_relaxed); }
+  void countSent(int64_t bytes) { sent_.fetch_add(bytes, std::memory_order_relaxed); }
 
  private:
   Transport transport_;
   uint64_t operations_ = 0;
+  std::atomic<int64_t> sent_{0};
 };
 
 // Operations name a channel by its number, from 1. It belongs to an environment of Node.js, whose threads may wait in it.

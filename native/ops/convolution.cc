@@ -1,10 +1,16 @@
 // Convolutions as operations: forward, gradient by the input, gradient by the weights; a table says which algorithm serves.
 #include "convolution.h"
 
+#include <algorithm>
+#include <cstring>
+
+#include "../runtime/pool.h"
 #include "convolution_bfloat16.h"
 #include "convolution_table.h"
 #include "fused.h"
 #include "op.h"
+#include "weight_gradients.h"
+#include "workspace.h"
 
 namespace nodegrad {
 
@@ -138,11 +144,107 @@ size_t forwardSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection:
 size_t inputSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::inputGradient); }
 size_t weightSpace(const Call& c) { return workspaceOf(c, ConvolutionDirection::weightGradient); }
 
+// ---- conv2d_weight_gradient_shards; ints: those of all images, then images and sums of each shard ----
+
+int64_t shardCount(const Call& c) { return (c.operandCount - 1) / 2; }
+
+// The gradient of a single shard, to `dw`.
+struct ShardCall {
+  int64_t ints[convolutionInts];
+  Operand operands[3];
+  Call call;
+
+  ShardCall(const Call& c, int64_t i, void* dw, Prior prior) : operands{c.operands[0], c.operands[1 + 2 * i], c.operands[2 + 2 * i]}, call(c) {
+    std::copy_n(c.ints, convolutionInts, ints);
+    ints[0] = c.ints[convolutionInts + 2 * i];
+    operands[0].data = dw;
+    call.operands = operands;
+    call.operandCount = 3;
+    call.ints = ints;
+    call.intCount = convolutionInts;
+    call.fused.prior = prior;
+  }
+  ShardCall(const ShardCall&) = delete;
+};
+
+template <class T> GradientShards<T> shardsOf(const Call& c) { return {shardCount(c), c.ints + convolutionInts, c.operands + 1}; }
+
+const char* checkWeightGradientShards(const Call& c) {
+  const int64_t count = shardCount(c);
+  if (c.operandCount % 2 == 0 || c.intCount != convolutionInts + 2 * count) return "malformed shards";
+  int64_t images = 0, sums = 0;
+  for (int64_t i = 0; i < count; ++i) {
+    const ShardCall shard(c, i, nullptr, Prior::none);
+    if (const char* problem = checkWeightGradient(shard.call)) return problem;
+    const int64_t added = c.ints[convolutionInts + 2 * i + 1];
+    if (added < 0 || added > i - sums) return "a sum of what is not there yet";
+    images += shard.ints[0];
+    sums += added;
+  }
+  return images != c.ints[0] || sums != count - 1 ? "malformed shards" : checkConvolution(of(c));
+}
+
+bool isTapwise(const Call& c) {
+  for (int64_t i = 0; i < shardCount(c); ++i) {
+    const ShardCall shard(c, i, nullptr, Prior::none);
+    const Convolution s = of(shard.call);
+    const char* const name = c.dtype == DType::float64 ? convolutionChosen<double>(s, ConvolutionDirection::weightGradient)
+                                                       : convolutionChosen<float>(s, ConvolutionDirection::weightGradient);
+    if (isNarrow(c) || std::strcmp(name, "direct") != 0 || !tapwise::serves(s)) return false;
+  }
+  return true;
+}
+
+// Where shards are computed one after the other: sums that wait, then the workspace of each.
+template <class T> size_t waitingSpace(const Call& c) {
+  return size_t(waitingSums(shardsOf<T>(c)) * padded<T>(c.length(0))) * sizeof(T);
+}
+size_t weightShardsSpace(const Call& c) {
+  size_t bytes = 0;
+  if (c.length(0) == 0) return 0;
+  byFloat(c, [&]<class T>() {
+    if (isTapwise(c)) {
+      bytes = tapwise::workspace(of(c), shardsOf<T>(c));
+      return;
+    }
+    for (int64_t i = 0; i < shardCount(c); ++i) bytes = std::max(bytes, weightSpace(ShardCall(c, i, nullptr, Prior::none).call));
+    bytes += waitingSpace<T>(c);
+  });
+  return bytes;
+}
+void runWeightGradientShards(const Call& c) {
+  if (c.length(0) == 0) return;
+  byFloat(c, [&]<class T>() {
+    const GradientShards<T> shards = shardsOf<T>(c);
+    const Prior prior = c.fused.prior;
+    if (isTapwise(c)) return tapwise::weightGradient<T>(of(c), shards, c.out<T>(0), prior, c.workspace);
+    const Kernels<T>& kernels = kernelsOf<T>();
+    const int64_t length = c.length(0), level = padded<T>(length), tiles = divideUp(length, elementTile);
+    T* const sums = static_cast<T*>(c.workspace);
+    const auto byTiles = [&](auto&& body) {
+      parallelFor(tiles, [&](int64_t tile, int) { body(tile * elementTile, std::min(elementTile, length - tile * elementTile)); });
+    };
+    addShards(shards, [&](int64_t i, int64_t at, bool isAdded) {
+      ShardCall shard(c, i, sums + at * level, isAdded ? Prior::old : prior == Prior::none ? Prior::none : Prior::zero);
+      shard.call.workspace = static_cast<char*>(c.workspace) + waitingSpace<T>(c);
+      runWeightGradient(shard.call);
+    }, [&](int64_t at) {
+      byTiles([&](int64_t first, int64_t count) { kernels.accumulate(sums + at * level + first, sums + (at + 1) * level + first, count); });
+    });
+    byTiles([&](int64_t first, int64_t count) {
+      T* const dw = c.out<T>(0) + first;
+      if (prior == Prior::old) kernels.accumulate(dw, sums + first, count);
+      else std::memcpy(dw, sums + first, size_t(count) * sizeof(T));
+    });
+  });
+}
+
 }  // namespace
 
 extern const OpFunctions op_conv2d = {runForward, checkForward, forwardSpace};
 extern const OpFunctions op_conv2d_input_gradient = {runInputGradient, checkInputGradient, inputSpace};
 extern const OpFunctions op_conv2d_weight_gradient = {runWeightGradient, checkWeightGradient, weightSpace};
+extern const OpFunctions op_conv2d_weight_gradient_shards = {runWeightGradientShards, checkWeightGradientShards, weightShardsSpace};
 
 }  // namespace ops
 }  // namespace nodegrad

@@ -14,6 +14,7 @@
 #include "convolution.h"
 #include "gemm.h"
 #include "phases.h"
+#include "weight_gradients.h"
 
 namespace nodegrad::direct {
 namespace {
@@ -370,10 +371,17 @@ template <class T> void inputGradient(const Convolution& s, const T* dy, const T
 
 template <class T> bool servesWeightGradient(const Convolution& s) { return serves<T>(s, false, s.outputs(), unblocked); }
 template <class T> size_t weightGradientWorkspace(const Convolution& s) {
+  const int64_t alone[] = {s.n, 0};
+  if (tapwise::serves(s)) return tapwise::workspace<T>(s, {1, alone, nullptr});
   const GradientPlan<T> p = gradientPlanOf<T>(longRows(s));
   return (p.dw * size_t(p.parts) + p.worker * size_t(threads())) * sizeof(T);
 }
 template <class T> void weightGradient(const Convolution& given, const T* x, const T* dy, T* dw, Prior prior, void* workspace) {
+  if (tapwise::serves(given)) {
+    const int64_t alone[] = {given.n, 0};
+    const Operand operands[] = {{const_cast<T*>(x), 0, {}}, {const_cast<T*>(dy), 0, {}}};
+    return tapwise::weightGradient<T>(given, {1, alone, operands}, dw, prior, workspace);
+  }
   const Convolution s = longRows(given);
   const GradientPlan<T> p = gradientPlanOf<T>(s);
   T* const base = static_cast<T*>(workspace);

@@ -34,15 +34,24 @@ void add(const void* call, void* left, void* right, int64_t count) {
 }
 
 // ---- group_sum: in place; ints: channel, tensors, shards, rows ----
+// ---- group_reduce: the same to one process each; ints: besides, the owner of each tensor, whose memory alone is written ----
+
+constexpr int sumInts = 4;
 
 group::Sum sumOf(const Call& c) {
-  return {c.ints[1], c.operandCount / c.ints[1], dtypeSize(c.operands[0].dtype), c.ints[2], c.ints[3]};
+  const int64_t* const owners = c.intCount > sumInts ? c.ints + sumInts : nullptr;
+  return {c.ints[1], c.operandCount / c.ints[1], dtypeSize(c.operands[0].dtype), c.ints[2], c.ints[3], owners};
 }
 
 void run_group_sum(const Call& c) {
   const std::shared_ptr<Channel> channel = channelOf(c);
   if (!channel) return;
   group::sum(*channel, sumOf(c), {&c, dataAt, lengthAt, add}, c.workspace);
+}
+const char* checkOwners(const int64_t* owners, int64_t count, const Channel& channel) {
+  for (int64_t i = 0; i < count; ++i)
+    if (owners[i] < 0 || owners[i] >= channel.size()) return "an owner that is not in the group";
+  return nullptr;
 }
 const char* checkGroupSum(const Call& c) {
   if (c.ints[1] < 1 || c.ints[2] < 1 || c.ints[2] > 65536 || c.ints[3] < 1 || checkedProduct(c.ints[2], c.ints[3]) < 0) return "malformed attributes";
@@ -58,6 +67,12 @@ const char* checkGroupSum(const Call& c) {
     if (c.length(i) != c.length(int(i / partials * partials))) return "partial sums of different lengths";
   return nullptr;
 }
+const char* checkGroupReduce(const Call& c) {
+  if (c.intCount < sumInts || c.ints[1] != c.intCount - sumInts) return "malformed attributes";
+  if (const char* const wrong = checkGroupSum(c)) return wrong;
+  const std::shared_ptr<Channel> channel = channelAt(c.ints[0]);
+  return channel ? checkOwners(c.ints + sumInts, c.ints[1], *channel) : closed;
+}
 size_t workspaceOfGroupSum(const Call& c) {
   const std::shared_ptr<Channel> channel = channelAt(c.ints[0]);
   return channel ? group::sumWorkspace(*channel, sumOf(c), {&c, dataAt, lengthAt, add}) : 0;
@@ -72,10 +87,7 @@ void run_group_share(const Call& c) {
 const char* checkGroupShare(const Call& c) {
   if (c.intCount != 1 + c.operandCount) return "malformed attributes";
   const std::shared_ptr<Channel> channel = channelAt(c.ints[0]);
-  if (!channel) return closed;
-  for (int i = 1; i < c.intCount; ++i)
-    if (c.ints[i] < 0 || c.ints[i] >= channel->size()) return "an owner that is not in the group";
-  return nullptr;
+  return channel ? checkOwners(c.ints + 1, c.operandCount, *channel) : closed;
 }
 size_t workspaceOfGroupShare(const Call& c) {
   int64_t bytes = 0;
@@ -86,6 +98,7 @@ size_t workspaceOfGroupShare(const Call& c) {
 }  // namespace
 
 extern const OpFunctions op_group_sum = {run_group_sum, checkGroupSum, workspaceOfGroupSum, nullptr, -1, outcome, true};
+extern const OpFunctions op_group_reduce = {run_group_sum, checkGroupReduce, workspaceOfGroupSum, nullptr, -1, outcome, true};
 extern const OpFunctions op_group_share = {run_group_share, checkGroupShare, workspaceOfGroupShare, nullptr, -1, outcome, true};
 
 }  // namespace nodegrad::ops

@@ -46,6 +46,19 @@ void run_sum_squares(const Call& c) {
 size_t squaresSpace(const Call& c) { return size_t(tilesOf(c.length(2), block)) * sizeof(double); }
 const char* checkSums(const Call& c) { return c.length(0) == 1 && c.length(1) == 1 ? nullptr : "a sum has one element"; }
 
+// The same in two halves, for a tensor whose blocks several processes have: Σ x² of each block, and their sum along the tree.
+void run_sum_squares_blocks(const Call& c) {
+  double* sums = c.out<double>(0);
+  byFloat(c, [&]<class T>() {
+    const T* x = c.in<T>(1);
+    forBlocks(c.length(1), [&](int64_t at, int64_t n, int64_t b) { sums[b] = kernelsOf<T>().sumSquares(x + at, n); });
+  });
+}
+const char* checkBlocks(const Call& c) { return c.length(0) == tilesOf(c.length(1), block) ? nullptr : "a block has one sum"; }
+
+void run_sum_blocks(const Call& c) { *c.out<double>(0) = folded(c.in<double>(1), c.length(1)); }
+const char* checkSumBlocks(const Call& c) { return c.length(0) == 1 ? nullptr : "a sum has one element"; }
+
 // Σ (a − b)², and Σ b² in the same pass
 void run_sum_squares_difference(const Call& c) {
   const int64_t length = c.length(2), blocks = tilesOf(length, block);
@@ -121,6 +134,8 @@ size_t statisticsSpace(const Call& c) {
 }  // namespace
 
 extern const OpFunctions op_sum_squares = {run_sum_squares, checkSums, squaresSpace};
+extern const OpFunctions op_sum_squares_blocks = {run_sum_squares_blocks, checkBlocks};
+extern const OpFunctions op_sum_blocks = {run_sum_blocks, checkSumBlocks};
 extern const OpFunctions op_sum_squares_difference = {run_sum_squares_difference, checkDifference, differenceSpace};
 
 extern const OpFunctions op_statistics = {run_statistics, checkStatistics, statisticsSpace};

@@ -8,6 +8,7 @@
 #include "gemm_table.h"
 #include "../runtime/pool.h"
 #include "convolution.h"
+#include "weight_gradients.h"
 #include "workspace.h"
 
 namespace nodegrad::winograd {
@@ -54,7 +55,8 @@ bool serves(const Convolution& s) {
   return s.kh == 3 && s.kw == 3 && s.strideH == 1 && s.strideW == 1 && s.dilationH == 1 && s.dilationW == 1 && s.groups == 1 &&
          s.c >= leastChannels && s.k >= leastChannels && s.c + s.k >= leastOfBoth;
 }
-bool pays(int64_t oh, int64_t ow) { return 1.25 * std::min(productsOf(oh, ow, 2), productsOf(oh, ow, 4)) < 9.0 * double(oh) * double(ow); }
+bool pays(int64_t oh, int64_t ow, double products) { return 1.25 * std::min(productsOf(oh, ow, 2), productsOf(oh, ow, 4)) < products; }
+bool pays(int64_t oh, int64_t ow) { return pays(oh, ow, 9.0 * double(oh) * double(ow)); }
 
 // ---- forward, and the input gradient as a forward with turned weights ---------------------------------------------------------------
 
@@ -333,7 +335,7 @@ template <class T> void inputGradient(const Convolution& s, const T* dy, const T
   run(inputProblem(s), dy, w, dx, epilogue, workspace);
 }
 
-template <class T> bool servesWeightGradient(const Convolution& s) { return serves(s) && pays(s.oh, s.ow); }
+template <class T> bool servesWeightGradient(const Convolution& s) { return serves(s) && pays(s.oh, s.ow, tapwise::productsOf(s)); }
 template <class T> size_t weightGradientWorkspace(const Convolution& s) {
   const GradientPlan<T> plan = gradientPlan<T>(s);
   const int64_t tiles = (plan.inputSize + plan.gradientSize) * (plan.parts ? threads() : 1);

@@ -131,6 +131,7 @@ class StateBytes {
 // Numbers of examples that leave a last batch with fewer rows than there are shards, and processes.
 const kinds: Readonly<Record<string, Kind>> = {
   mlp: { make: makeModel, data: () => points(70) },
+  neighbours: { make: makeModel, data: () => points(70), count: ({ group }) => group?.neighbours ?? 0 },
   counted: { make: makeModel, data: () => counted(70) },
   // Gradients of several times what is summed at once, beside backward.
   wide: { make: () => mlp({ inputShape: [2], hidden: [1100, 1100], classes: 4 }), data: () => points(70) },
@@ -284,7 +285,7 @@ async function train(kind: string, group: ProcessGroup | undefined, { rank, faul
     metrics: last?.metrics,
     validation: last?.validation,
     stopped: history.stopped,
-    ...(count && { count: count(special ?? {}) }),
+    ...(count && { count: count(all) }),
   };
 }
 

@@ -7,7 +7,7 @@ import { makeModel, points } from '../helpers/training.js';
 
 /** What a process of the tests does. */
 export interface HostileErrand {
-  readonly kind: 'leaves' | 'half' | 'exits' | 'reopens' | 'workers';
+  readonly kind: 'leaves' | 'half' | 'large' | 'exits' | 'reopens' | 'workers';
   readonly rank: number;
   readonly size: number;
   readonly store: string;
@@ -53,6 +53,15 @@ const kinds: Record<HostileErrand['kind'], (errand: HostileErrand) => Promise<vo
       sums.push(tensor.data[0], tensor.data[(1 << 22) - 1]);
     }
     said['sums'] = sums;
+  },
+  // 160 MB in pieces of 1 MiB.
+  async large({ rank, size, timeout, store }) {
+    const group = await ProcessGroup.open({ rank, size, timeout, store: await openStore(store) });
+    const tensor = Tensor.from(Float32Array.from({ length: 4e7 }, (_, i) => (rank + 1) * (i % 1000)));
+    group.allReduce(tensor);
+    said['neighbours'] = group.neighbours;
+    said['wrong'] = tensor.data.reduce((count, value, i) => count + Number(value !== 3 * (i % 1000)), 0);
+    await group.close();
   },
   // One dies while the others have a part of what it sends.
   async half({ rank, size, timeout, store }) {

@@ -39,11 +39,11 @@ interface Ended {
 }
 
 /** Runs a process for each rank until all have ended; `stopped` ones are ended when the others have. */
-function runAll(kind: HostileErrand['kind'], { size = 2, timeout = 60_000, stopped = -1 } = {}): Promise<Ended[]> {
+function runAll(kind: HostileErrand['kind'], { size = 2, timeout = 60_000, stopped = -1, singleCopy = true } = {}): Promise<Ended[]> {
   return withStore(async (_, store) => {
     const processes = Array.from({ length: size }, (_unused, rank) => {
       const said: HostileErrand = { kind, rank, size, store, timeout };
-      const env = { ...process.env, NODEGRAD_NUM_THREADS: '1', NODEGRAD_RUNS: 'off' };
+      const env = { ...process.env, NODEGRAD_NUM_THREADS: '1', NODEGRAD_RUNS: 'off', NODEGRAD_SINGLE_COPY: singleCopy ? '1' : '0' };
       return spawn(process.execPath, [child, JSON.stringify(said)], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     });
     const began = performance.now();
@@ -72,9 +72,9 @@ const strangers: readonly Uint8Array[] = [
   new Uint8Array(8),
   new Uint8Array(4096),
   new Uint8Array(100_000).fill(255),
-  text('nodegrd1'),
-  new Uint8Array([...text('nodegrd1'), 1, 0, 0, 0, 0, 0, 0, 0, ...new Uint8Array(32)]),
-  new Uint8Array([...text('nodegrd1'), ...new Uint8Array(40).fill(255)]),
+  text('nodegrd2'),
+  new Uint8Array([...text('nodegrd2'), 1, 0, 0, 0, 0, 0, 0, 0, ...new Uint8Array(32)]),
+  new Uint8Array([...text('nodegrd2'), ...new Uint8Array(40).fill(255)]),
 ];
 
 function call(port: number, words: Uint8Array): Promise<Socket> {
@@ -165,19 +165,28 @@ inGroups('an address that stands for all of them, or for none here, is refused',
   });
 });
 
-inGroups('who leaves after the last sum does not take it from those who still read it', async (t) => {
-  t.timeout(600_000);
-  for (const { said } of await runAll('leaves', { size: 3 })) t.deepEqual(said, { sums: Array(20).fill(6) });
-});
+for (const singleCopy of [true, false]) {
+  const way = singleCopy ? 'read from memory' : 'sent over sockets';
 
-inGroups('a process that dies in the middle of what it sends is noticed at once', async (t) => {
+  inGroups(`${way}: who leaves after the last sum does not take it from those who still read it`, async (t) => {
+    t.timeout(600_000);
+    for (const { said } of await runAll('leaves', { size: 3, singleCopy })) t.deepEqual(said, { sums: Array(20).fill(6) });
+  });
+
+  inGroups(`${way}: a process that dies in the middle of what it sends is noticed at once`, async (t) => {
+    t.timeout(600_000);
+    const [dead, ...others] = await runAll('half', { size: 3, timeout: 600_000, singleCopy });
+    t.is(dead.signal, 'SIGKILL');
+    for (const { said, seconds } of others) {
+      t.is(said['code'], 'ERR_GROUP');
+      t.true(seconds < 300);
+    }
+  });
+}
+
+inGroups('a sum of more pieces than a board has room for is whole', async (t) => {
   t.timeout(600_000);
-  const [dead, ...others] = await runAll('half', { size: 3, timeout: 600_000 });
-  t.is(dead.signal, 'SIGKILL');
-  for (const { said, seconds } of others) {
-    t.is(said['code'], 'ERR_GROUP');
-    t.true(seconds < 300);
-  }
+  for (const { said } of await runAll('large', { size: 2 })) t.deepEqual(said, { neighbours: 1, wrong: 0 });
 });
 
 inGroups('process.exit() ends a process whose step waits for another one', async (t) => {

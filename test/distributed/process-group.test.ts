@@ -31,6 +31,7 @@ const ways: Readonly<Record<string, Partial<Errand> & { env?: NodeJS.ProcessEnv 
   'as they come': {},
   'eager steps': { options: { eager: true } },
   '3 threads': { threads: 3 },
+  'over sockets': { env: { NODEGRAD_SINGLE_COPY: '0' } },
   scalar: { env: { NODEGRAD_ISA: 'scalar' } },
   // The widest is what they come with.
   ...(['avx2', 'avx512'].includes(info().isa) ? { avx2: { env: { NODEGRAD_ISA: 'avx2' } } } : {}),
@@ -42,7 +43,7 @@ async function digests(size: number, kind: string, { env = {}, options, ...erran
   return (await runGroup(size, asked, { env })).map(({ outcomes, error }) => error ?? outcomes[kind].digest);
 }
 
-inGroups('neither eager steps, nor threads, nor instructions change the bits of a group', async (t) => {
+inGroups('neither eager steps, nor threads, nor instructions, nor the way that messages go, change the bits of a group', async (t) => {
   t.timeout(120_000);
   for (const kind of ['mlp', 'conv-net']) {
     const [wanted] = await digests(0, kind, {}, 1);
@@ -72,6 +73,13 @@ for (const kind of ['mlp', 'lstm', 'resnet-20'])
         t.log(`${size} processes, ${way}: ${wanted}`);
       }
   });
+
+inGroups('processes of one machine read from the memory of each other, unless they are told not to', async (t) => {
+  const count = async (env: NodeJS.ProcessEnv): Promise<unknown> =>
+    (await runGroup(3, { kinds: ['neighbours'] }, { env })).map(({ outcomes, error }) => error ?? outcomes['neighbours'].count);
+  t.deepEqual(await count({}), [2, 2, 2]);
+  t.deepEqual(await count({ NODEGRAD_SINGLE_COPY: '0' }), [0, 0, 0]);
+});
 
 inGroups('each process makes and computes its own batches of validation data', async (t) => {
   const kinds = ['asked'];

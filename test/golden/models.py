@@ -44,17 +44,18 @@ def head(model, layers):
     return model
 
 
-def case(model, size):
+def case(model, size, inputs=None):
     model.eval()
     state = model.state_dict()
     names = {name: list(tensor.shape) for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
     model.load_state_dict({name: value(name, shape) for name, shape in names.items()}, strict=False)
-    images = torch.from_numpy(noise("images", 2 * 3 * size * size).astype(numpy.float32).reshape(2, 3, size, size))
+    shape = (2, 3, size, size) if inputs is None else (2, inputs)
+    images = torch.from_numpy(noise("images", int(numpy.prod(shape))).astype(numpy.float32).reshape(shape))
     with torch.no_grad():
         logits = model.double()(images.double())
         if hasattr(model, "aux1") and model.aux1 is not None:
             logits = torch.cat([logits, *auxiliary(model, images.double())])
-    return {"size": size, "names": list(names), "shapes": list(names.values()), "logits": [[float(f"{x:.9g}") for x in row] for row in logits.tolist()]}
+    return {"size": size, "names": list(names), "shapes": list(names.values()), "logits": [[float(f"{x:.9g}") for x in row] for row in logits.flatten(1).tolist()]}
 
 
 def auxiliary(model, images):
@@ -75,10 +76,19 @@ own = nn.Sequential(
     nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.BatchNorm1d(6 * 3 * 3), nn.Linear(54, 10), nn.ReLU(), nn.Linear(10, 7)
 )
 
+# Images that are made of the outputs of a Linear: of flattened images, and of a few numbers.
+autoencoder = nn.Sequential(
+    nn.Flatten(), nn.Linear(3 * 8 * 8, 10), nn.ReLU(), nn.Linear(10, 96), nn.BatchNorm1d(96), nn.ReLU(), nn.Unflatten(1, (6, 4, 4)),
+    nn.ConvTranspose2d(6, 5, 4, stride=2, padding=1), nn.ReLU(), nn.Conv2d(5, 3, 3, padding=1),
+)
+generator = nn.Sequential(nn.Linear(5, 54, bias=False), nn.BatchNorm1d(54), nn.Unflatten(1, (6, 3, 3)), nn.ConvTranspose2d(6, 3, 2, stride=2))
+
 torch.manual_seed(0)
 mini = {0: nn.Linear(25088, 16), 3: nn.Linear(16, 16), 6: nn.Linear(16, 7)}
 cases = {
     "own": case(own, 12),
+    "autoencoder": case(autoencoder, 8),
+    "generator": case(generator, 6, 5),
     "alexnet": case(head(small(models.alexnet), {1: nn.Linear(9216, 16), 4: nn.Linear(16, 16), 6: nn.Linear(16, 7)}), 224),
     "vgg11": case(head(small(models.vgg11), dict(mini)), 224),
     "vgg11_bn": case(head(small(models.vgg11_bn), dict(mini)), 64),

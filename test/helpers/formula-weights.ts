@@ -39,11 +39,20 @@ export function valueOf(name: string, shape: readonly number[]): Tensor {
 export const weightsOf = ({ names, shapes }: ModelCase): Map<string, AnyTensor> =>
   new Map(names.map((name, i) => [name, valueOf(name, shapes[i]) as unknown as AnyTensor]));
 
+/** What a model gets that takes no images. */
+export const noiseOf = (shape: readonly number[]): Tensor =>
+  Tensor.from(
+    Float32Array.from(
+      noise(
+        'images',
+        shape.reduce((product, dimension) => product * dimension, 1),
+      ),
+    ),
+    shape,
+  );
+
 /** Two images. */
-export function imagesOf({ size }: Pick<ModelCase, 'size'>): Tensor {
-  const x = Tensor.from(Float32Array.from(noise('images', 2 * 3 * size * size)), [2, 3, size, size]);
-  return x.transpose([0, 2, 3, 1]);
-}
+export const imagesOf = ({ size }: Pick<ModelCase, 'size'>): Tensor => noiseOf([2, 3, size, size]).transpose([0, 2, 3, 1]);
 
 /** Logits are those of the other library, to 2e-5 of the largest. */
 export function agreesWith(t: ExecutionContext, name: string, logits: AnyTensor, golden: readonly (readonly number[])[]): void {

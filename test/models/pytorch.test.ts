@@ -10,6 +10,7 @@ import {
   ArgumentError,
   BatchNorm1d,
   Conv2d,
+  ConvTranspose2d,
   Flatten,
   type Layer,
   Linear,
@@ -39,7 +40,7 @@ import {
 } from '../../lib/index.js';
 import { decodeModel, encodeModel } from '../../lib/onnx/protobuf.js';
 import { inFolder } from '../helpers/reports.js';
-import { type ModelCase, agreesWith, imagesOf, valueOf, weightsOf } from '../helpers/formula-weights.js';
+import { type ModelCase, agreesWith, imagesOf, noiseOf, valueOf, weightsOf } from '../helpers/formula-weights.js';
 
 const file = new URL('../../../test/golden/models.json', import.meta.url);
 const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Record<string, ModelCase> };
@@ -98,7 +99,7 @@ test("a net that brings channels first before it flattens gives PyTorch's logits
     for (const [name, value] of weightsOf(cases.own)) t.deepEqual([...(tensors.get(name) as AnyTensor).data], [...value.data], name);
     await t.throwsAsync(savePyTorch(new Turned([0, 3, 2, 1]), path, { inputShape: [12, 12, 3] }), {
       instanceOf: ArgumentError,
-      message: /'4\.\w+' reads is not known/,
+      message: /'4\.\w+' is not known/,
     });
   });
 });
@@ -121,7 +122,7 @@ test("a graph out of a file of ONNX that another tool wrote has the file's order
       for (const name of ['0.weight', '5.weight', '7.weight'])
         t.deepEqual([...(tensors.get(name) as AnyTensor).data], [...(source.get(name) as AnyTensor).data], `${layout} ${name}`);
       await t.throwsAsync(savePyTorch(await decodeOnnx(isLast, { layout }), path), {
-        message: /file of ONNX flattens images with their channels last/,
+        message: /file of ONNX has images with their channels last/,
       });
     }
   });
@@ -177,6 +178,70 @@ test('the shape of an example with its channels first is refused where its order
   await t.throwsAsync(savePyTorch(flat(), 'never.safetensors', { inputShape: [3, 8, 8] }), {
     message: /x\.transpose\(\[0, 2, 3, 1\]\), and give \[8, 8, 3\]/,
   });
+});
+
+/** What torch.nn.Unflatten is here: images with their channels last, as a net of nodegrad makes them, or first and then turned, as a port of PyTorch does. */
+class Unflatten extends Base {
+  constructor(
+    readonly image: readonly number[],
+    readonly isFirst: boolean,
+  ) {
+    super();
+  }
+  forward(x: Tensor): Tensor {
+    const [height, width, channels] = this.image;
+    return this.isFirst ? x.reshape([-1, channels, height, width]).transpose([0, 2, 3, 1]) : x.reshape([-1, height, width, channels]);
+  }
+}
+
+const autoencoder = (isFirst: boolean): Sequential =>
+  new Sequential(
+    [
+      ...[
+        new Flatten(),
+        new Linear(192, 10),
+        new ReLU(),
+        new Linear(10, 96),
+        new BatchNorm1d(96),
+        new ReLU(),
+        new Unflatten([4, 4, 6], isFirst),
+      ],
+      ...[new ConvTranspose2d(6, 5, 4, { stride: 2, padding: 1 }), new ReLU(), new Conv2d(5, 3, 3, { padding: 1 })],
+    ],
+    { inputShape: [8, 8, 3] },
+  );
+
+const generator = (isFirst: boolean): Sequential =>
+  new Sequential([
+    ...[new Linear(5, 54, { bias: false }), new BatchNorm1d(54), new Unflatten([3, 3, 6], isFirst)],
+    new ConvTranspose2d(6, 3, 2, { stride: 2 }),
+  ]);
+
+test("images that are made of the outputs of a Linear are PyTorch's, and what is written for PyTorch is what came from there", async (t) => {
+  for (const isFirst of [false, true]) {
+    for (const [name, model] of [
+      ['autoencoder', autoencoder(isFirst)],
+      ['generator', generator(isFirst)],
+    ] as const) {
+      const golden = cases[name];
+      const source = weightsOf(golden);
+      const options = name === 'generator' ? { inputShape: [5] } : {};
+      t.deepEqual((await loadPyTorch(model, source, options)).missing, []);
+      const x = name === 'generator' ? noiseOf([2, 5]) : imagesOf(golden);
+      const images = noGrad(() => model.eval().forward(x));
+      agreesWith(t, `${name}, ${isFirst ? 'channels first' : 'channels last'}`, images.transpose([0, 3, 1, 2]), golden.logits);
+      await inFolder(async (folder) => {
+        const path = join(folder, 'images.safetensors');
+        await savePyTorch(model, path);
+        const { tensors } = await readSafetensors(path);
+        for (const [weight, value] of source) t.deepEqual([...(tensors.get(weight) as AnyTensor).data], [...value.data], `${name} ${weight}`);
+      });
+      // A file of ONNX holds the steps themselves.
+      const again = await decodeOnnx(await encodeOnnx(model));
+      agreesWith(t, `${name} in ONNX`, (noGrad(() => again.eval().forward(x as never)) as Tensor).transpose([0, 3, 1, 2]), golden.logits);
+    }
+  }
+  await t.throwsAsync(loadPyTorch(generator(false), weightsOf(cases.generator)), { instanceOf: ArgumentError, message: /options\.inputShape/ });
 });
 
 test("AlexNet and VGG give torchvision's logits", async (t) => {

@@ -1,6 +1,19 @@
 // Stacks of layers: the contract, paths, and numbers that a neighbour does not change.
 import test from 'ava';
-import { ArgumentError, Linear, ReLU, Sequential, setSeed, Sigmoid, Tanh } from '../../lib/index.js';
+import {
+  ArgumentError,
+  Layer,
+  Linear,
+  Parameter,
+  ReLU,
+  Sequential,
+  type Tensor,
+  Zeros,
+  ones,
+  setSeed,
+  Sigmoid,
+  Tanh,
+} from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { f32 } from '../helpers/build.js';
 import { identical } from '../helpers/close.js';
@@ -60,4 +73,35 @@ test('the default weights suit the activation that follows: Xavier before tanh a
     deviation(() => new Sigmoid() as never),
     Math.sqrt(2 / 600),
   );
+});
+
+test('two layers or parameters at one path are refused before they are used: one of them would be left out in silence', (t) => {
+  class Holder extends Layer {
+    constructor(fields: object) {
+      super();
+      Object.assign(this, fields);
+    }
+    forward(x: Tensor): Tensor {
+      return x;
+    }
+  }
+  const says = (message: RegExp) => ({ instanceOf: ArgumentError, message });
+  for (const use of [
+    (model: Layer) => model.parameters(),
+    (model: Layer) => model.stateDict(),
+    (model: Layer) => model.forward(ones([1, 2])),
+  ]) {
+    t.throws(() => use(new Holder({ inner: new Linear(2, 2), '': new Linear(2, 2) })), says(/field or child named ''.*give it a name/));
+    t.throws(() => use(new Holder({ 'a.b': new Linear(2, 2), a: new Holder({ b: new Linear(2, 2) }) })), says(/'a\.b': rename/));
+    t.throws(
+      () => use(new Holder({ 'a.weight': new Parameter([2], { init: new Zeros() }), a: new Linear(2, 2) })),
+      says(/'a\.weight': rename/),
+    );
+    t.throws(
+      () => use(new Holder({ 'a.b': new Parameter([2], { init: new Zeros() }), a: { b: new Parameter([2], { init: new Zeros() }) } })),
+      says(/'a\.b': rename/),
+    );
+  }
+  const shared = new Linear(2, 2);
+  t.is(new Holder({ a: { b: shared }, 'a.b': shared }).parameters().length, 2, 'one layer twice');
 });

@@ -94,6 +94,15 @@ test('fused operations refuse operands and attributes that do not fit', (t) => {
   t.notThrows(call('conv2d + columns of 7', [zeros(18)], [x, zeros(8)], convolution(4, 1)));
   t.throws(call('conv2d + columns of 7', [zeros(12)], [x, zeros(8)], convolution(4, 1)), { message: /fit/ });
   t.throws(call('conv2d + columns of 7', [zeros(18)], [x, zeros(4)], convolution(4, 2)), { message: /groups/ });
+  const shards = (images: number, ...of: number[]) =>
+    call('conv2d_weight_gradient_shards', [zeros(2)], [x, zeros(3), x, zeros(3)], [images, ...convolution(1, 1).slice(1), ...of]);
+  t.notThrows(shards(2, 1, 0, 1, 1));
+  t.throws(shards(3, 1, 0, 1, 1), { message: /malformed shards/ });
+  t.throws(shards(2, 1, 0, 1, 0), { message: /malformed shards/ });
+  t.throws(shards(2, 1, 0, 1, 1, 1, 1), { message: /malformed shards/ });
+  t.throws(shards(2, 1, 1, 1, 0), { message: /not there yet/ });
+  t.throws(shards(2, 1, 0, 1, 2), { message: /not there yet/ });
+  t.throws(shards(2, 2, 0, 0, 1), { message: /fit/ });
   const narrow = (n: number) => new Uint16Array(n);
   t.throws(call('conv2d + columns of 7', [zeros(18)], [narrow(6), narrow(8)], convolution(4, 1)), { message: /bfloat16/ });
   t.throws(call('mul + relu', [zeros(6)], [x, x], [1, 6, 1, 1]), { message: /wrong number/ });

@@ -6,6 +6,7 @@ import { fusedConvolutions } from '../helpers/convolutions.js';
 import { normFused } from './norms.js';
 import { ruleSamples } from '../helpers/optimizers.js';
 import { poolingMaker } from '../helpers/poolings.js';
+import { shardGradients } from '../helpers/shard-gradients.js';
 
 const maps = ['relu', 'tanh', 'sigmoid', 'exp', 'abs'];
 const gradients = ['relu_backward', 'tanh_backward', 'sigmoid_backward'];
@@ -305,4 +306,5 @@ export const fusedMakers: Record<string, FusedMaker> = {
   elementwise_chain: chain,
   ...normFused,
   ...fusedConvolutions,
+  conv2d_weight_gradient_shards: shardGradients,
 };

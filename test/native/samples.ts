@@ -381,6 +381,19 @@ const makers: Record<string, Maker> = {
       reals: [],
     },
   ],
+  sum_squares_blocks: (n, dtype, random) => [
+    {
+      op: 'sum_squares_blocks',
+      form: 'all',
+      outputs: one('float64', Math.ceil(n / 4096)),
+      inputs: [uniform(random, dtype, n)],
+      ints: [],
+      reals: [],
+    },
+  ],
+  sum_blocks: (n, _, random) => [
+    { op: 'sum_blocks', form: 'all', outputs: one('float64', 1), inputs: [uniform(random, 'float64', n)], ints: [], reals: [] },
+  ],
   sum_squares_difference: (n, dtype, random) => [
     {
       op: 'sum_squares_difference',
@@ -453,7 +466,7 @@ const makers: Record<string, Maker> = {
 export const sampled: readonly string[] = Object.keys(makers);
 
 /** They wait for other processes: test/distributed has these. */
-const ofGroups = new Set(['group_sum', 'group_share']);
+const ofGroups = new Set(['group_sum', 'group_reduce', 'group_share']);
 
 /** Operations of ops.def without a sample: a test keeps this list empty. */
 export const unsampled: readonly string[] = nativeOps.map((op) => op.name).filter((name) => makers[name] === undefined && !ofGroups.has(name));

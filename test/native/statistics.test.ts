@@ -33,6 +33,29 @@ for (const dtype of ['float32', 'float64'] as const) {
     }
   });
 
+  test(`a sum of squares in two halves has the bits of one, in ${dtype}`, (t) => {
+    for (const n of lengths) {
+      const x = floats(dtype, new Seeded(n + 1).uniform(n, -3, 3));
+      const [blocks] = runSample({
+        op: 'sum_squares_blocks',
+        form: '',
+        outputs: [{ dtype: 'float64', length: Math.ceil(n / 4096) }],
+        inputs: [x],
+        ints: [],
+        reals: [],
+      });
+      const [[sum]] = runSample({
+        op: 'sum_blocks',
+        form: '',
+        outputs: [{ dtype: 'float64', length: 1 }],
+        inputs: [blocks as Float64Array],
+        ints: [],
+        reals: [],
+      });
+      t.is(sum, sumsOf('sum_squares', x)[0], `${n}`);
+    }
+  });
+
   test(`the difference of close weights loses nothing, in ${dtype}`, (t) => {
     const step = dtype === 'float32' ? 2 ** -20 : 2 ** -40;
     const before = floats(dtype, new Array<number>(5000).fill(1));

@@ -227,3 +227,33 @@ test('paths that are none and files that are not there are typed errors', async 
     t.deepEqual([...layer.weight.data], [1, 2]);
   });
 });
+
+test.serial('a file that does not say what wrote it, and has square matrices alone, is loaded with a warning', async (t) => {
+  const square = (...more: Layer[]): Sequential => new Sequential([new Linear(3, 3), new Tanh(), new Linear(3, 3), ...more]);
+  const heard: string[] = [];
+  const listen = (warning: Error & { code?: string }): void => {
+    if (warning.code === 'NODEGRAD_UNCLEAR_LAYOUT') heard.push(warning.message);
+  };
+  process.on('warning', listen);
+  t.teardown(() => process.off('warning', listen));
+  const warningsOf = async (model: Sequential, path: string): Promise<number> => {
+    heard.length = 0;
+    const { matched } = await model.load(path);
+    t.is(matched.length, model.namedParameters().size);
+    await new Promise((resolve) => setImmediate(resolve));
+    return heard.length;
+  };
+  await inFolder(async (path) => {
+    await writeSafetensors(path, square().stateDict());
+    t.is(await warningsOf(square(), path), 1);
+    t.regex(heard[0], /all square.*loadPyTorch\(model, path\)/);
+    await writeSafetensors(path, square().stateDict(), new Map([['format', 'nodegrad']]));
+    t.is(await warningsOf(square(), path), 0, 'a file that says so');
+    await square().save(path);
+    t.is(await warningsOf(square(), path), 0, 'a saved model');
+    await writeSafetensors(path, square(new Linear(3, 2)).stateDict());
+    t.is(await warningsOf(square(new Linear(3, 2)), path), 0, 'a matrix that would not fit turned round');
+    await writeSafetensors(path, new Sequential([new Linear(1, 1)]).stateDict());
+    t.is(await warningsOf(new Sequential([new Linear(1, 1)]), path), 0, 'nothing to turn');
+  });
+});

@@ -35,7 +35,10 @@ import {
   setSeed,
 } from '../../lib/index.js';
 import { rowsOfShard } from '../../lib/ops/group.js';
+import { fuse } from '../../lib/program/fuse.js';
+import { record } from '../../lib/program/record.js';
 import { addInTree } from '../../lib/training/shards.js';
+import { makeTrainSteps } from '../../lib/training/train-step.js';
 import { inFolder, makeTrial, outcomeOf, runTrial, stopAfter } from '../helpers/checkpoints.js';
 import { close, identical } from '../helpers/close.js';
 import { convNet } from '../helpers/conv-net.js';
@@ -83,6 +86,19 @@ class TwoHeads extends Layer implements HasTrainingOutputs {
   }
 }
 
+const smallImages = (): Sequential =>
+  new Sequential([
+    new Conv2d(3, 40, 3, { stride: 2, padding: 1 }),
+    new ReLU(),
+    new Conv2d(40, 40, 3, { padding: 1 }),
+    new ReLU(),
+    new Conv2d(40, 64, 3, { stride: 2, padding: 1 }),
+    new ReLU(),
+    new Conv2d(64, 64, 3, { padding: 1 }),
+    new Flatten(),
+    new Linear(256, 10),
+  ]);
+
 const weighted = (data: TensorDataset): Dataset => ({
   name: 'weighted',
   length: data.length,
@@ -115,6 +131,8 @@ const cases: Readonly<Record<string, Case>> = {
   'an LSTM': { make: () => new LastState(), data: () => sequences(44), isSame: true },
   'an output that only training needs': { make: () => new TwoHeads(), data: () => points(44), isSame: true },
   'batch norm, dropout and blocks that are left out': { make: () => convNet(8), data: () => images(44, 16) },
+  // Weights larger than what a part makes their gradients of: 4×4 images through Winograd, 2×2 tap by tap.
+  'convolutions of small images': { make: smallImages, data: () => images(44, 8), isSame: true },
   'paths that are drawn': { make: () => fractalnet({ columns: 2, widths: [4, 4] }), data: () => images(20, 32) },
 };
 
@@ -160,6 +178,23 @@ for (const [name, one] of Object.entries(cases)) {
     }
   });
 }
+
+test('convolutions of small images have one weight gradient of all parts', (t) => {
+  const model = smallImages();
+  model.prepare();
+  const optimizer = new SGD(model, { lr: 0.05 });
+  const parts = { model, loss, optimizer, metrics: [], clipping: { maxGradNorm: undefined }, regularizers: [], keepPrediction: false };
+  const [step] = makeTrainSteps({ ...parts, shards: 8, channel: null, isTogether: false });
+  const given = [
+    { shape: [16, 8, 8, 3], dtype: 'float32' },
+    { shape: [16], dtype: 'int32' },
+  ] as const;
+  const { recording, result, recorder } = record(given, (x, y) => step(x, y).loss);
+  const names = fuse(recording, [recorder.slot(result)]).instructions.map(({ op }) => op.name);
+  const count = (wanted: string): number => names.filter((name) => name === wanted).length;
+  t.is(count('conv2d_weight_gradient_shards'), 3);
+  t.is(count('conv2d_weight_gradient'), 8, 'those of the first layer');
+});
 
 test.serial('a callback sees the prediction of the whole batch, in its order, and metrics that look at it measure the same', async (t) => {
   const seen: (readonly number[])[] = [];

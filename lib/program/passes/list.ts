@@ -20,7 +20,7 @@ export interface List {
 export type Pass = (list: List) => List;
 
 /** Operations whose outputs are inputs too: they update what is there. */
-const updating = new Set(['accumulate', 'gru_weight_accumulate', 'scale_by', 'batch_norm_running', 'group_sum', 'group_share']);
+const updating = new Set(['accumulate', 'gru_weight_accumulate', 'scale_by', 'batch_norm_running', 'group_sum', 'group_reduce', 'group_share']);
 
 /** Whether an instruction reads what it writes. */
 export function updates(instruction: Instruction): boolean {

@@ -8,6 +8,9 @@ import { type List, sameSlot, type Uses, usesOf } from './list.js';
 /** Products whose rows, or images, have the same bits in any number; the first integer says how many, the second input is the weights. */
 const products = new Set(['conv2d', 'conv2d_input_gradient', 'matmul']);
 
+/** Sums over shards, which are made as soon as all that they add up is there. */
+const sums = new Set(['accumulate', 'conv2d_weight_gradient_shards', 'group_sum', 'group_reduce']);
+
 /** Instructions that do the same in each shard, in the order of the shards. */
 type Row = readonly number[];
 
@@ -234,8 +237,7 @@ class Order {
   /** Whether an instruction adds up gradients, before they are written where they stay. */
   #isSum(at: number): boolean {
     const instruction = this.list.instructions[at];
-    const { name } = instruction.op;
-    return instruction.shard === undefined && (name === 'accumulate' || name === 'group_sum') && !stays(this.list, instruction);
+    return instruction.shard === undefined && sums.has(instruction.op.name) && !stays(this.list, instruction);
   }
 
   /** All, what is left in its order of before. */
