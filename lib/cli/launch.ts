@@ -172,11 +172,11 @@ function givenToken({ tokenFile }: LaunchCommandOptions): string | null {
   return checkToken(text.trim(), '--token-file');
 }
 
-/** What would fail in every process is said once. */
 /** `nodegrad` is this command, where there is no file of that name. */
 const scriptOf = (given: string): string =>
   given === 'nodegrad' && !existsSync(resolve(given)) ? fileURLToPath(packageFile('dist/lib/cli/main.js')) : given;
 
+/** What would fail in every process is said once. */
 function checkScript(script: string): void {
   if (!existsSync(resolve(script))) throw new ArgumentError(`there is no script ${resolve(script)}`);
   if (!/\.[cm]?ts$/.test(script) || (process.features as { typescript?: unknown }).typescript) return;
