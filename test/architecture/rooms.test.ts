@@ -210,6 +210,7 @@ const ofTheProcess: Record<string, readonly string[]> = {
   ],
   'kept to be used again: what it is changes no result': ['tensor/core: lastShape', 'data/feed: counting'],
   'the second addon': ['distributed/addon: loaded'],
+  'the event loop, which is one': ['training/modes: lastTurn'],
   'the one search of a process or thread': ['cli/search-objective: prepared', 'search/worker: controller'],
   'how the command ends': ['cli/output: mustFinish', 'cli/output: isLost'],
 };
