@@ -6,7 +6,8 @@ import { access, type FileHandle, open, readlink, realpath, rename, stat, unlink
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ArgumentError, describe, expected, NodegradError } from '../errors.js';
-import { type FileBar, bytesAtOnce } from './file-bar.js';
+import type { ProgressOption } from '../progress.js';
+import { FileBar, bytesAtOnce } from './file-bar.js';
 import { makeFolder } from './folders.js';
 
 /** The system calls of a save, in one table, so that a test can let each of them fail in turn. */
@@ -149,6 +150,12 @@ async function danglingTarget(path: string, calls: FileCalls): Promise<string> {
     target = isAbsolute(link) ? link : `${await calls.realpath(dirname(target))}/${link}`;
   }
   throw Object.assign(new Error('too many links'), { code: 'ELOOP' });
+}
+
+/** {@link writeFileAtomic} of one that may be large: `progress` says where its bar goes. */
+export async function writeFileWithBar(path: string, bytes: Uint8Array, progress: ProgressOption | undefined): Promise<void> {
+  const bar = new FileBar(progress, 'writing', path);
+  await writeFileAtomic(path, [bytes], system, bar).finally(() => bar.end());
 }
 
 /** A new file with these pieces, on the disk; with mode and owner of the one that it is to replace. */

@@ -7,7 +7,7 @@ import { type DType, type FloatDType, floatDTypes, isReal } from '../dtype.js';
 import { ArgumentError, checkChoice, checkFlag, checkOptions, describe, expected, FileFormatError } from '../errors.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
-import { checkPath, writeFileAtomic } from './atomic.js';
+import { checkPath, writeFileWithBar } from './atomic.js';
 import { type ByteSource, allocateBytes, withFile } from './byte-source.js';
 import { bytesInFile, decodeElements, dtypeInMemory, encodeFloat16, type FileType, littleEndian, swapWhereNeeded } from './elements.js';
 import { checkAvailable } from '../memory.js';
@@ -253,9 +253,7 @@ export async function writeSafetensors(
   options: SafetensorsWriteOptions = {},
 ): Promise<void> {
   checkPath(path);
-  const bytes = encodeSafetensors(tensors, metadata, options);
-  const bar = new FileBar(options.progress, 'writing', path);
-  await writeFileAtomic(path, [bytes], undefined, bar).finally(() => bar.end());
+  await writeFileWithBar(path, encodeSafetensors(tensors, metadata, options), options.progress);
 }
 
 /** Options as they are in force. */

@@ -12,8 +12,7 @@ import {
   describe,
   expected,
 } from '../errors.js';
-import { checkPath, writeFileAtomic } from '../io/atomic.js';
-import { FileBar } from '../io/file-bar.js';
+import { checkPath, writeFileWithBar } from '../io/atomic.js';
 import { hdf5Bytes } from '../io/hdf5.js';
 import { checkLayer } from '../layers/check.js';
 import { MultiHeadAttention } from '../layers/attention.js';
@@ -236,9 +235,7 @@ export async function saveKeras(model: AnyLayer, path: string): Promise<void> {
   if (!path.endsWith('.weights.h5')) throw new ArgumentError(expected(`a path that ends with '.weights.h5', as Keras wants it`, 'path', path));
   refuseInStep('a model was saved', 'Save it between two steps');
   model.prepare();
-  const bytes = await hdf5Bytes(withoutGradients(() => arraysOf(model)));
-  const bar = new FileBar(undefined, 'writing', path);
-  await writeFileAtomic(path, [bytes], undefined, bar).finally(() => bar.end());
+  await writeFileWithBar(path, await hdf5Bytes(withoutGradients(() => arraysOf(model))), undefined);
 }
 
 /** Weights of a layer of Keras by the groups that they stand in. */

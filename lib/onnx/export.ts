@@ -2,8 +2,7 @@
 
 import type { DType } from '../dtype.js';
 import { ArgumentError, checkOptions } from '../errors.js';
-import { checkPath, writeFileAtomic } from '../io/atomic.js';
-import { FileBar } from '../io/file-bar.js';
+import { checkPath, writeFileWithBar } from '../io/atomic.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { formatBytes } from '../memory.js';
@@ -75,9 +74,7 @@ const known = ['inputShape', 'example', 'dtype', 'batchSize', 'dynamicAxes', 'la
  */
 export async function saveOnnx(model: AnyLayer, path: string, options: OnnxExportOptions = {}): Promise<void> {
   checkPath(path);
-  const bytes = await encodeOnnx(model, options);
-  const bar = new FileBar(options.progress, 'writing', path);
-  await writeFileAtomic(path, [bytes], undefined, bar).finally(() => bar.end());
+  await writeFileWithBar(path, await encodeOnnx(model, options), options.progress);
 }
 
 /**

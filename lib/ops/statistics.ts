@@ -29,7 +29,7 @@ export function sumSquares(x: AnyTensor): Two {
 }
 
 /** Elements whose squares are summed one after the other; such blocks are joined by one tree. */
-const squaresBlock = 4096;
+export const squaresBlock = 4096;
 
 const sumSquaresBlocksOp = defineOp('sum_squares_blocks', {
   shape: (inputs) => {

@@ -13,6 +13,9 @@ import type { AnyTensor, Tensor } from '../tensor.js';
 import { type Segment, checkLeaves, movingOf, parametersOf, part, segmentsOf, touchGradients } from './memory.js';
 import type { StateMemory } from './state-memory.js';
 
+/** Of {@link ClipGradNormOptions.eps}. */
+const defaultEps = 1e-6;
+
 /** Whose gradients are clipped: a model, or parameters. */
 export type ClipTarget = Layer<never, unknown> | readonly AnyTensor[];
 
@@ -46,7 +49,7 @@ export interface ClipGradNormOptions {
  * ```
  */
 export function clipGradNorm(target: ClipTarget, maxGradNorm: number, options: ClipGradNormOptions = {}): Tensor<'float64'> {
-  const { eps = 1e-6 } = checkOptions<ClipGradNormOptions>(options, 'options', ['eps']);
+  const { eps = defaultEps } = checkOptions<ClipGradNormOptions>(options, 'options', ['eps']);
   checkNumber(eps, 'options.eps', 0);
   checkNumber(maxGradNorm, 'maxGradNorm', 0);
   return withoutGradients(() => {
@@ -70,7 +73,7 @@ export function clipSharedGradNorm(model: AnyLayer, maxGradNorm: number, memory:
           own.push(part(home.gradients as Float32Array, begin + one.begin, begin + one.end, home.dtype));
       return sumSquaresOverGroup(gradient, stretches, channel);
     });
-    scaleToNorm(own, squares, maxGradNorm, 1e-6);
+    scaleToNorm(own, squares, maxGradNorm, defaultEps);
   });
 }
 

@@ -6,6 +6,7 @@ import { allocateShared } from '../native.js';
 import { isBusy } from '../ops/busy.js';
 import { holdsWhile, withoutGradients } from '../ops/emit.js';
 import { type Channel, groupShare, type OwnedRange } from '../ops/group.js';
+import { squaresBlock } from '../ops/statistics.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type Home, type Segment, homeOf, part } from './memory.js';
 
@@ -25,15 +26,15 @@ export interface StateKey {
 /** Elements that processes share out among themselves at a time: gradients of a few layers, which are summed while backward goes on, have parts of all. */
 const stretch = 1 << 20;
 
-/** Parts begin at multiples of so many elements: of 64 bytes, or of 128; larger ones of as many as are summed at once for a norm. */
-const [alignment, largeAlignment] = [16, 4096];
+/** Parts begin at multiples of so many elements: of 64 bytes, or of 128; larger ones at blocks that are summed at once for a norm. */
+const alignment = 16;
 
 /** Cuts elements `first` to `last` − 1 into ranges, in their order, of which each process of a group of `size` has about as much. */
 export function shareOutRanges(first: number, last: number, size: number): OwnedRange[] {
   const ranges: OwnedRange[] = [];
   for (let begin = first; begin < last; begin += stretch) {
     const length = Math.min(stretch, last - begin);
-    const unit = length >= 4 * largeAlignment * size ? largeAlignment : alignment;
+    const unit = length >= 4 * squaresBlock * size ? squaresBlock : alignment;
     const cut = (owner: number): number => begin + (owner === size ? length : Math.floor((owner * length) / size / unit) * unit);
     for (let owner = 0; owner < size; owner++) if (cut(owner) < cut(owner + 1)) ranges.push({ begin: cut(owner), end: cut(owner + 1), owner });
   }

@@ -291,9 +291,9 @@ export function overShards<R extends ShardResult>(
           for (const [i, parameter] of leaves.entries()) {
             if (!reached.has(parameter)) continue;
             const target = parameter.gradientTarget() as AnyTensor;
-            for (const range of owners[i] ?? [{ begin: 0, end: target.size, owner: null }]) {
-              if (range.owner !== null && range.owner !== channel?.rank) continue;
-              const [to, from] = range.owner === null ? [target, tensors[i]] : [elementsOf(target, range), elementsOf(tensors[i], range)];
+            const mine = owners[i]?.filter(({ owner }) => owner === channel?.rank);
+            const pairs = mine?.map((range) => [elementsOf(target, range), elementsOf(tensors[i], range)]) ?? [[target, tensors[i]]];
+            for (const [to, from] of pairs) {
               copyInto(to, from);
               if (inverse !== null) scaleBy(to, cast(inverse, 'float64'));
             }
