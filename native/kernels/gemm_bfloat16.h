@@ -95,7 +95,7 @@ inline void multiplyByFma(int64_t rows, int64_t width, int64_t steps, const Bflo
 constexpr auto multiplyByFma = multiplyPanels;
 #endif
 
-constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, bfloat16Rows, 1, 4, false, 8, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16Fma = {"fma", bfloat16Rows, bfloat16Rows, 1, 4, false, 8, false, false, arrangeFma, packRowsBy<arrangeFma, 4>, packFmaColumns, multiplyByFma, nullptr, nullptr};
 
 #if defined(__AVX512F__)
 
@@ -224,7 +224,7 @@ inline void multiplyByDot(int64_t rows, int64_t width, int64_t steps, const Bflo
   micro(steps, a, static_cast<const float*>(b), c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16DotProduct = {"avx512_bf16", bfloat16Rows, 9, 1, 2, false, 8, false, false, arrangeDot, packDotRows, packDotColumns, multiplyByDot, nullptr, nullptr};
 constexpr const Bfloat16Product* bfloat16Dot = &bfloat16DotProduct;
 
 // ---- by AMX -------------------------------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ inline void enterTiles() {
 }
 inline void leaveTiles() { asm volatile("tilerelease"); }
 
-constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, 2 * tileSide, tileSide, 2, true, 16, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
+constexpr Bfloat16Product bfloat16TileProduct = {"amx", 2 * tileSide, 2 * tileSide, tileSide, 2, true, 16, true, true, arrangeTiles, packRowsBy<arrangeTiles, 2>, packFmaColumns, multiplyByTiles, enterTiles, leaveTiles};
 constexpr const Bfloat16Product* bfloat16Tiles = &bfloat16TileProduct;
 
 #elif defined(NODEGRAD_NEON)
@@ -343,7 +343,7 @@ inline void multiplyByLong(int64_t rows, int64_t width, int64_t steps, const Bfl
   afterRounding<bfloat16, bfloat16Rows>(multiplyLongPanels, rows, width, steps, a, b, c, cRow, onward);
 }
 
-constexpr Bfloat16Product bfloat16LongProduct = {"neon_bf16", bfloat16Rows, bfloat16Rows, 1, 2, false, 8, false, arrangeLong, packRowsBy<arrangeLong, 2>, packFmaColumns, multiplyByLong, nullptr, nullptr};
+constexpr Bfloat16Product bfloat16LongProduct = {"neon_bf16", bfloat16Rows, bfloat16Rows, 1, 2, false, 8, false, true, arrangeLong, packRowsBy<arrangeLong, 2>, packFmaColumns, multiplyByLong, nullptr, nullptr};
 constexpr const Bfloat16Product *bfloat16Dot = &bfloat16LongProduct, *bfloat16Tiles = nullptr;
 
 #else

@@ -112,6 +112,7 @@ struct Bfloat16Product {
   bool wholeSteps;      // both halves of a step lie one behind the other, and none is zeros
   int64_t steps;        // that suit the caches between two visits of the sums
   bool acrossColumns;   // a strip takes all panels before the next strip comes
+  bool asIs;            // an arranged row is the row of bfloat16 as it lies
   // n numbers, a multiple of 16.
   void (*arrange)(void* to, const bfloat16* x, int64_t n);
   // At most mostBfloat16Rows, arranged, one behind the other; `count` numbers along k, zeros behind them up to whole steps.

@@ -16,6 +16,7 @@ constexpr int64_t tileColumns = 512;  // of a tile, at most
 constexpr int64_t sharedSteps = 8;    // of B, packed at a time
 constexpr int64_t mostSteps = 16;     // of a chunk
 constexpr int64_t fewTiles = 16;      // of a stage, which several share where there are no more
+constexpr int64_t crowdedRow = 2048;  // bytes: rows that lie a multiple of it apart fall on two sets of the nearest cache
 constexpr int64_t fewPanels = 4;      // whose products outweigh packing the rows once more
 
 struct Plan {
@@ -71,7 +72,8 @@ Plan planOf(const GemmBfloat16& g) {
   Plan p;
   p.product = &bfloat16Product();
   p.steps = divideUp(g.k, bfloat16Step);
-  p.chunk = std::min<int64_t>(std::max<int64_t>(p.steps, 1), std::min(mostSteps, p.product->steps));
+  const int64_t chunks = divideUp(std::max<int64_t>(p.steps, 1), std::min(mostSteps, p.product->steps));
+  p.chunk = divideUp(std::max<int64_t>(p.steps, 1), chunks);
   p.panels = divideUp(g.n, bfloat16Panel);
   if (g.stage) planStage(g, p);
   else planMatrix(g, p);
@@ -161,6 +163,13 @@ struct Run {
     for (int64_t panel = first; panel < last; ++panel) panelsOf(i0, m, s.joined ? m : s.length, panel, panel + 1, worker);
   }
 
+  // Whether a block of A is read where it lies: whole steps of whole strips, in rows that do not fall on few sets of the cache.
+  bool liesReady(int64_t m, int64_t count) const {
+    const Bfloat16Block& a = g.a.matrix;
+    const bool plain = !g.stage && !g.a.gather && !a.wide && a.k == 1 && a.lane >= count;
+    return plain && p.product->asIs && count % bfloat16Step == 0 && m % p.product->rowUnit == 0 && a.lane * 2 % crowdedRow != 0;
+  }
+
   // Rows [i0, i0 + m), lines of `length`, of panels [first, last).
   void panelsOf(int64_t i0, int64_t m, int64_t length, int64_t first, int64_t last, int worker) const {
     char* const rows = work(worker);
@@ -177,11 +186,13 @@ struct Run {
           if (from == to) std::memset(level(l), 0, p.sumsSize);
           for (int64_t step = from; step < to; step += p.chunk) {
             const int64_t steps = std::min(p.chunk, to - step), k = step * bfloat16Step, count = std::min(steps * bfloat16Step, g.k - k);
-            if (!g.stage) p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, count, rows);
+            const bool lies = liesReady(m, count);
+            if (!g.stage && !lies) p.product->packRows(blockOf(g.a, i0, m, k, count, gathered(worker)), m, count, rows);
             if (!p.shared) packColumns(first, last, step, steps, columns, p.chunk, 0, gathered(worker));
             const char* const b = p.shared ? shared + first * bfloat16Panel * p.steps * 64 : columns;
-            const int64_t row = g.stage ? g.stage->row : steps * bfloat16Step * p.product->numberBytes;
-            const Bfloat16Rows a = {rows, row, g.stage ? g.stage->halves + 2 * step : halves};
+            const int64_t row = g.stage ? g.stage->row : lies ? g.a.matrix.lane * 2 : steps * bfloat16Step * p.product->numberBytes;
+            const char* const data = lies ? static_cast<const char*>(g.a.matrix.data) + i0 * row + k * 2 : rows;
+            const Bfloat16Rows a = {data, row, g.stage ? g.stage->halves + 2 * step : halves};
             multiplyChunk(worker, m, length, lineRows, first, last, steps, a, b, p.shared ? p.steps : p.chunk, p.shared ? step : 0, level(l), step > from);
           }
         },
