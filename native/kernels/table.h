@@ -125,7 +125,7 @@ struct Bfloat16Product {
   void (*enter)();
   void (*leave)();
 };
-constexpr int64_t bfloat16Step = 32, bfloat16Panel = 32, mostBfloat16Rows = 96;
+constexpr int64_t bfloat16Step = 32, bfloat16Panel = 32, mostBfloat16Rows = 128;
 
 struct Bfloat16Kernels {
 #define KERNEL(name, result, ...) result (*name)(__VA_ARGS__);

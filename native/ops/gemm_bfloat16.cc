@@ -17,6 +17,7 @@ constexpr int64_t sharedSteps = 8;    // of B, packed at a time
 constexpr int64_t mostSteps = 16;     // of a chunk
 constexpr int64_t fewTiles = 16;      // of a stage, which several share where there are no more
 constexpr int64_t crowdedRow = 2048;  // bytes: rows that lie a multiple of it apart fall on two sets of the nearest cache
+constexpr int64_t nearRows = 96;      // of a chunk, that the nearest cache holds while panel by panel passes
 constexpr int64_t fewPanels = 4;      // whose products outweigh packing the rows once more
 
 struct Plan {
@@ -58,8 +59,9 @@ void planMatrix(const GemmBfloat16& g, Plan& p) {
   const double depth = double(std::max<int64_t>(g.k, 1));
   const double suited = target / (depth * double(std::min(g.n, tileColumns)));
   // Few rows are one tile's, which then packs its columns alone. Where rows of A are neighbours in memory, many of them are read together.
-  const bool few = g.m <= mostBfloat16Rows && g.n >= 2 * fewPanels * bfloat16Panel;
-  const int64_t wanted = few || g.a.matrix.lane == 1 ? mostBfloat16Rows : int64_t(std::clamp<double>(suited, 1, mostBfloat16Rows));
+  const int64_t most = p.product->acrossColumns ? mostBfloat16Rows : nearRows;
+  const bool few = g.m <= most && g.n >= 2 * fewPanels * bfloat16Panel;
+  const int64_t wanted = few || g.a.matrix.lane == 1 ? most : int64_t(std::clamp<double>(suited, 1, nearRows));
   p.rowTile = std::min(g.m, divideUp(wanted, unit) * unit);
   p.group = std::clamp<int64_t>(int64_t(target / (depth * double(p.rowTile) * bfloat16Panel)), few ? fewPanels : 1, std::min(p.panels, tileColumns / bfloat16Panel));
   p.groups = divideUp(p.panels, p.group);
