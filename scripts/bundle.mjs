@@ -19,7 +19,7 @@ const entries = ['index.js', 'cli/main.js', 'cli/search-objective.js', 'search/w
 /** Puts bundles in the place of the JavaScript of `folder`, a copy of dist/lib; declarations stay. Entries keep their places, and share what they share. */
 export function bundleInPlace(folder) {
   const before = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /\.js(\.map)?$/.test(name));
-  const { outputFiles } = buildSync({
+  const { outputFiles, metafile } = buildSync({
     absWorkingDir: folder,
     entryPoints: entries,
     outbase: folder,
@@ -31,18 +31,30 @@ export function bundleInPlace(folder) {
     target: 'node20.19',
     external: outside(),
     nodePaths: [join(root, 'node_modules')],
-    // commander and yaml are CommonJS, and ask for modules of Node.js by a function that no ES module has.
+    // For Node.js yaml is CommonJS, of which `import()` out of a bundle gives `default` alone; its ES modules are the same source.
+    alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
+    // commander is CommonJS, and asks for modules of Node.js by a function that no ES module has.
     banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
     keepNames: true, // of two functions with one name the bundle renames one
     chunkNames: 'chunks/[name]-[hash]',
     write: false,
+    metafile: true,
     logLevel: 'warning',
   });
+  refuseNameless(metafile);
   for (const name of before) rmSync(join(folder, name));
   for (const { path, contents } of outputFiles) {
     mkdirSync(dirname(path), { recursive: true });
     writeFileSync(path, contents);
   }
+}
+
+/** Refuses `import()` of CommonJS: in a checkout Node.js finds the names of its exports, of a bundle it gives `default` alone. */
+export function refuseNameless({ inputs }) {
+  for (const [from, { imports }] of Object.entries(inputs))
+    for (const { kind, path } of imports)
+      if (kind === 'dynamic-import' && inputs[path]?.format === 'cjs')
+        throw new Error(`${from} imports ${path} when it runs, which is CommonJS: its names would be missing; bundle its ES modules`);
 }
 
 /** Puts what reports take of uPlot into `folder`, a copy of lib/report/page. */

@@ -148,6 +148,33 @@ function useCommand() {
   const weights = join('run', 'model.safetensors');
   const scores = JSON.parse(run([join(app, 'node_modules/.bin/nodegrad'), 'evaluate', weights, '--json'], { capture: true }));
   assert.equal(scores.accuracy, result.test.accuracy);
+  useEveryCommand(weights);
+}
+
+/** The other commands, each once: some of what they import is imported only then. */
+function useEveryCommand(weights) {
+  const use = (...words) => run([join(app, 'node_modules/.bin/nodegrad'), ...words], { capture: true });
+  const rows = Array.from({ length: 60 }, (_, i) => `${(i * 7) % 13},${['north', 'south'][i % 2]},${((i * 7) % 13) * 10 + (i % 2)}`);
+  writeFileSync(join(app, 'table.csv'), `area,place,price\n${rows.join('\n')}\n`);
+  const search = 'data: table.csv\ntarget: price\nepochs: 1\nsearch:\n  lr: { log-uniform: [1e-3, 1e-2] }\ntrials: 2\nseed: 1\n';
+  writeFileSync(join(app, 'search.yaml'), search);
+  writeFileSync(join(app, 'rank.mjs'), 'console.log(`rank ${process.env.NODEGRAD_RANK}`);\n');
+  use('train', '--data', 'table.csv', '--target', 'price', '--epochs', '1', '--run-dir', 'table', '--report');
+  const commands = [
+    [/best +/, 'search', 'search.yaml', '--run-dir', 'study'],
+    [/^line,price\n|^price\n/, 'predict', join('table', 'model.safetensors'), '--data', 'table.csv'],
+    [/^report: /, 'report', 'table'],
+    [/^<svg/, 'plot', weights],
+    [/digits\.onnx/, 'export', weights, 'digits.onnx'],
+    [/rank 1/, 'launch', '--processes', '2', 'rank.mjs'],
+    [/handwritten-like digits/, 'data'],
+    [/\S/, 'experiment'],
+    [/shape/, 'explain', 'ERR_SHAPE'],
+  ];
+  for (const [expected, ...words] of commands) {
+    assert.match(use(...words), expected, words.join(' '));
+    console.log(`nodegrad ${words[0]} works`);
+  }
 }
 
 /** TypeScript's own view of the package, from the oldest version that is promised and from the newest. */
