@@ -3,7 +3,7 @@
 import type { AnyDataset, BatchPart, Dataset } from '../data/dataset.js';
 import { Staging, feedOf } from '../data/feed.js';
 import { type AnyLoader, type AnyPair, DataLoader, type Order } from '../data/loader.js';
-import { ArgumentError, BusyError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
+import { ArgumentError, NodegradError, checkFlag, checkInteger, checkNumber, expected } from '../errors.js';
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import type { Loss } from '../losses/loss.js';
@@ -42,27 +42,27 @@ import { type RunLog, openRunLog } from './run-log.js';
 import { type EpochProgress, type RunParts, type RunPosition, positionOf, stateOfMetrics } from './run-state.js';
 import { learnUnits } from './target-units.js';
 import { NonFiniteLoss, type Seen, type StepResult, type TrainStep, addMeasured, makeTrainSteps, stepsUntilObserved } from './train-step.js';
+import { inTraining } from './under-way.js';
 import { validate } from './validate.js';
-
-const inTraining = new WeakSet<AnyLayer>();
 
 /** `model.fit(data, options)`: documented there. */
 export async function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
-  const { validation, ...rest } = optionsInGroup(checkFit(data, options));
-  const learning = takeFromData(checkLayer(model), data, { ...rest, validation });
+  return inTraining(checkLayer(model), () => train(model, data, optionsInGroup(checkFit(data, options))));
+}
+
+async function train(model: AnyLayer, data: AnyDataset, options: FitOptions): Promise<History> {
+  const { validation, ...rest } = options;
+  const learning = takeFromData(model, data, options);
   if (learning !== undefined) await learning;
   const seen = validation && preprocessed(model, validation);
   const followers = followersOf(rest, validation ?? data);
   const fitting = new Fitting(model, data as Dataset<BatchPart, BatchPart>, { ...rest, validation: seen }, followers.callbacks);
-  if (inTraining.has(model)) throw new BusyError('this model is in training: wait for the fit() that is under way, or train a clone()');
-  inTraining.add(model);
   learnUnits(model, data);
   const restore = rememberModes(model);
   try {
     return await failTogether(rest.group, () => fitting.run());
   } finally {
     restore();
-    inTraining.delete(model);
     await followers.close(fitting.history);
   }
 }

@@ -10,6 +10,7 @@ import { type EvaluateOptions, type PredictOptions, evaluate as evaluateLayer, p
 import type { FitOptions } from './fit-options.js';
 import { fit as fitLayer } from './fit.js';
 import type { History, Scores } from './history.js';
+import { warnInTraining } from './under-way.js';
 
 /**
  * {@link Model.fit} for a layer that is no model: trains it, epoch after epoch.
@@ -41,7 +42,10 @@ export function fit(model: AnyLayer, data: AnyDataset, options: FitOptions): Pro
  */
 export function evaluate(model: AnyLayer, data: AnyDataset, options: EvaluateOptions): Promise<Scores> {
   refuseInStep('evaluate() was called', 'Call it between two steps');
-  return checked(model, (layer) => evaluateLayer(layer, data, options));
+  return checked(model, (layer) => {
+    warnInTraining(layer, 'evaluate()');
+    return evaluateLayer(layer, data, options);
+  });
 }
 
 /**

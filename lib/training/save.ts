@@ -15,6 +15,7 @@ import { checkClassCount, classNamesOf, scoresOf, setClassNames } from './class-
 import { frozenOf } from './frozen.js';
 import { apart, format, learnedBelow } from './model-file.js';
 import { setTargetUnits, targetUnits, warnOfScaled } from './target-units.js';
+import { warnInTraining } from './under-way.js';
 
 /** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
@@ -42,6 +43,7 @@ export function toBytes(model: AnyLayer): Uint8Array {
 /** `model.save(path)`: documented there. */
 export async function save(model: AnyLayer, path: string): Promise<void> {
   checkPath(path);
+  warnInTraining(model, 'save()');
   warnOfScaled(model);
   // The copy is made now, the rest of the work is the system's: the run may go on.
   await writeFileAtomic(path, [toBytes(model)]);

@@ -27,6 +27,7 @@ import { log } from '../ops/elementwise.js';
 import { StandardScaler } from '../preprocessing/standard-scaler.js';
 import { type AnyTensor, Tensor, noGrad } from '../tensor.js';
 import { refuseWithoutTarget, setTargetUnits, targetUnits } from './target-units.js';
+import { refuseInTraining } from './under-way.js';
 
 /** Options of {@link TargetScaler}. */
 export interface TargetScalerOptions {
@@ -124,9 +125,10 @@ export class TargetScaler {
    *
    * @param model - A {@link Linear}, or a stack that ends in one, such as {@link mlp} gives. With `log` it is a stack, which gets an {@link Exp} at its end.
    * @throws {@link ArgumentError} before `fit`, for a model that does not end in a `Linear` with a bias, and for one that has the units already;
-   *   {@link ShapeError} where it has another number of outputs.
+   *   {@link ShapeError} where it has another number of outputs; {@link BusyError} while the model is in training.
    */
   foldInto(model: AnyLayer): void {
+    refuseInTraining(model, 'foldInto()');
     const [mean, std] = [this.mean.data, this.std.data];
     const { stack, last } = endOf(model);
     if (last instanceof Layer && targetUnits(last) === 'targets')
