@@ -1,7 +1,7 @@
 // Buffers: state that a layer owns and no optimizer updates, such as running statistics. Their memory is a SharedArrayBuffer.
 
 import { type DType, type TypedArrayOf, checkElement, dtypes } from './dtype.js';
-import { checkChoice, checkNumber, checkOptions } from './errors.js';
+import { ArgumentError, checkChoice, checkNumber, checkOptions, expected } from './errors.js';
 import { allocateShared } from './native.js';
 import { eagerly, isTracing, touch, withoutGradients } from './ops/emit.js';
 import { cast } from './ops/shape.js';
@@ -39,6 +39,15 @@ export class Buffer<D extends DType = 'float32'> extends Tensor<D> {
 
   /** @throws {@link ArgumentError} for unknown options, {@link ShapeError} for a wrong shape. */
   constructor(shape: readonly number[], options: BufferOptions<D> = {}) {
+    if ((shape as unknown) instanceof Tensor)
+      throw new ArgumentError(
+        expected(
+          'a shape',
+          'shape',
+          shape,
+          'Values are set afterwards: const buffer = new Buffer(x.shape); buffer.data.set(x.data). One value for all is { value }',
+        ),
+      );
     const { value = 0, dtype = 'float32' as D } = checkOptions<BufferOptions<D>>(options, 'options', ['value', 'dtype']);
     super(null, checkShape(shape), checkChoice(dtype, 'options.dtype', dtypes) as D);
     this.value = checkElement(checkNumber(value, 'options.value'), this.dtype, 'options.value');

@@ -127,6 +127,7 @@ export {
   TransformerBlock,
   type TransformerBlockOptions,
 } from './layers/transformer.js';
+export { AvgPool1d, type AvgPool1dOptions, Conv1d, type Conv1dOptions, MaxPool1d, type MaxPool1dOptions } from './layers/one-dimensional.js';
 export { MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, GlobalAvgPool2d, GlobalMaxPool2d } from './layers/pooling.js';
 
 // ---- First values ----

@@ -111,6 +111,10 @@ export class Parameter<D extends FloatDType = 'float32'> extends Tensor<D> {
   origin: { readonly seed: number; readonly stream: string } | null = null;
 
   constructor(shape: readonly number[], options: ParameterOptions<D>) {
+    if ((shape as unknown) instanceof Tensor)
+      throw new ArgumentError(
+        expected('a shape', 'shape', shape, 'Values come from an initializer, { init }, or are set afterwards: parameter.data.set(x.data)'),
+      );
     const { init, dtype = 'float32' as D } = checkOptions<ParameterOptions<D>>(options, 'options', ['init', 'dtype']);
     super(null, checkShape(shape), checkChoice(dtype, 'options.dtype', floatDTypes) as D);
     if (!isInitializer(init)) throw new ArgumentError(expected('an Initializer, such as new He()', 'options.init', init));

@@ -33,10 +33,14 @@ export function nameHint(values: unknown): string {
 }
 
 /**
- * Says what `console.log` shows of a class. `depth` is how much deeper it goes: below 0, a line is wanted in place of several. The symbol is
+ * Says what `console.log` shows of a class; with `inTexts` also what it is in a template. `depth` is how much deeper it goes: below 0, a line is wanted in place of several. The symbol is
  * `util.inspect.custom`, whose type only projects with Node's types know.
  */
-export function showAs<T extends object>(type: { readonly prototype: T }, text: (value: T, depth: number) => string): void {
+export function showAs<T extends object>(
+  type: { readonly prototype: T },
+  text: (value: T, depth: number) => string,
+  { inTexts = false }: { inTexts?: boolean } = {},
+): void {
   const value = function (this: T, depth: number | null | undefined): string {
     try {
       return text(this, depth ?? Number.POSITIVE_INFINITY);
@@ -46,4 +50,9 @@ export function showAs<T extends object>(type: { readonly prototype: T }, text: 
     }
   };
   Object.defineProperty(type.prototype, Symbol.for('nodejs.util.inspect.custom'), { value, writable: true, configurable: true });
+  if (!inTexts) return;
+  const whole = function (this: T): string {
+    return value.call(this, undefined);
+  };
+  Object.defineProperty(type.prototype, 'toString', { value: whole, writable: true, configurable: true });
 }

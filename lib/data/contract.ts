@@ -66,6 +66,8 @@ export function refuseToWait<T>({ name }: { readonly name: string }, made: T | P
 /** What a data set gave for `asked` indices, compared with that and with what it says of itself. */
 export function checkBatch<X extends BatchPart, Y extends BatchPart>(dataset: AnyDataset<X, Y>, batch: unknown, asked: number): Batch<X, Y> {
   const { inputs, targets, weights } = (typeof batch === 'object' && batch !== null ? batch : {}) as Partial<Batch<BatchPart, BatchPart>>;
+  if (Array.isArray(batch))
+    throw new ArgumentError(`batch() of data set '${dataset.name}' gave an array: it must give an object, { inputs, targets }`);
   checkPart(dataset, 'inputs', inputs, asked);
   checkPart(dataset, 'targets', targets, asked);
   if (weights !== undefined) checkPart(dataset, 'weights', weights, asked);

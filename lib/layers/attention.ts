@@ -1,6 +1,6 @@
 // Multi-head attention: who looks at whom in a sequence, or from one sequence into another.
 
-import { ShapeError, checkInteger, checkOptions, describeShape } from '../errors.js';
+import { ArgumentError, ShapeError, checkInteger, checkOptions, describeShape } from '../errors.js';
 import { Xavier } from '../initializers/xavier.js';
 import { attention } from '../ops/attention.js';
 import { type OptionList, type ReadOptions, flag, probability, readOptions } from '../options.js';
@@ -45,6 +45,12 @@ export function checkSequences(name: string, input: unknown, features: number): 
       throw new ShapeError(`[${name}] expected \`${key}\` [N, positions, ${features}], received shape ${describeShape(shape)}`);
   }
   return given;
+}
+
+/** @internal Refuses what comes behind the one input: key, value and masks of other frameworks. */
+export function refuseFurther(name: string, more: readonly unknown[], form: string): void {
+  if (more.every((one) => one === undefined)) return;
+  throw new ArgumentError(`[${name}] forward() takes one argument, received ${more.length + 1}: give { ${form} } in its place. In a mask 1 counts, 0 is padding`);
 }
 
 /**
@@ -103,8 +109,9 @@ export class MultiHeadAttention extends Layer<Tensor | Sequences, Tensor> {
     this.output = linear();
   }
 
-  /** @throws {@link ShapeError} when shapes do not fit. */
-  forward(input: Tensor | Sequences): Tensor {
+  /** @throws {@link ShapeError} when shapes do not fit, {@link ArgumentError} for a second argument. */
+  forward(input: Tensor | Sequences, ...more: never[]): Tensor {
+    refuseFurther('multiHeadAttention', more, 'x, context, mask');
     const { x, context = x, mask } = checkSequences('multiHeadAttention', input, this.features);
     const y = attention(this.query.forward(x), this.key.forward(context), this.value.forward(context), {
       heads: this.heads,

@@ -386,7 +386,7 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
   }
 }
 
-showAs(Layer as unknown as { prototype: AnyLayer }, layerText);
+showAs(Layer as unknown as { prototype: AnyLayer }, layerText, { inTexts: true });
 
 setNoConfig(Layer.prototype.config);
 // Not in a static block: the compiler gives the class another name in there, which has no value yet.

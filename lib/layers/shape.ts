@@ -1,7 +1,7 @@
 // Layers that change the shape of each example: Flatten.
 
 import type { DType } from '../dtype.js';
-import { ShapeError } from '../errors.js';
+import { ArgumentError, ShapeError, describe } from '../errors.js';
 import { sizeOf } from '../ops/emit.js';
 import { Tensor } from '../tensor.js';
 import { Layer } from './layer.js';
@@ -17,6 +17,16 @@ import { registerLayers } from './registry.js';
  * ```
  */
 export class Flatten extends Layer<Tensor<DType>, Tensor<DType>> {
+  /** @throws {@link ArgumentError} for any argument: which axes are flattened is not to be chosen. */
+  constructor(...more: never[]) {
+    super();
+    const given = more.find((one) => one !== undefined);
+    if (given !== undefined)
+      throw new ArgumentError(
+        `Flatten takes no argument, received ${describe(given)}: it keeps the first axis and flattens all others. Others are flattened by x.reshape() in a layer's forward()`,
+      );
+  }
+
   forward<D extends DType>(x: Tensor<D>): Tensor<D> {
     const input = Tensor.check(x, 'x') as Tensor<D>;
     if (input.shape.length === 0) throw new ShapeError('[flatten] expected a batch dimension, received a rank-0 tensor');

@@ -94,6 +94,8 @@ export function loadState(
   for (const [name, value] of isMap(state) ? state : Object.entries(state)) {
     if (typeof name === 'string' && name.startsWith(prefix)) source.set(name.slice(prefix.length), Tensor.check(value, name));
   }
+  if (prefix !== '' && source.size > 0 && [...source.keys()].every((name) => name.startsWith('.')))
+    throw new ArgumentError(`the names behind the prefix '${prefix}' begin with a dot, which belongs to it: '${prefix}.'`);
   const places = model.namedState();
   if ([...source.keys()].some((name) => !places.has(name))) takeFurtherNames(model, source);
   const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)), skipped: [] };

@@ -11,7 +11,7 @@ import { gelu } from '../ops/smooth_activations.js';
 import { choice, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, attentionOptions, checkSequences } from './attention.js';
+import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, attentionOptions, checkSequences, refuseFurther } from './attention.js';
 import { LayerNorm } from './group-norm.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
@@ -87,8 +87,9 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     this.drop = new Dropout(this.attention.dropout);
   }
 
-  /** @throws {@link ShapeError} when shapes do not fit. */
-  forward(input: Tensor | Sequences): Tensor {
+  /** @throws {@link ShapeError} when shapes do not fit, {@link ArgumentError} for a second argument. */
+  forward(input: Tensor | Sequences, ...more: never[]): Tensor {
+    refuseFurther('transformerBlock', more, 'x, mask');
     const { x, context, mask } = checkSequences('transformerBlock', input, this.attention.features);
     if (context !== undefined) throw new ArgumentError(expected('sequences without a context: the block looks at itself', 'input', input));
     const normed = this.attentionNorm.forward(x);

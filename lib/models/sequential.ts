@@ -44,10 +44,20 @@ export class Sequential extends Model {
     this.layers = Array.from(checkList(layers, 'layers', 'an array of layers'), (layer: unknown, i) => checkLayer(layer, `layers[${i}]`));
   }
 
-  forward(x: Tensor): Tensor {
+  /** @throws {@link ArgumentError} for a second argument: one value goes from layer to layer. */
+  forward(x: Tensor, ...more: never[]): Tensor {
+    if (more.some((one) => one !== undefined))
+      throw new ArgumentError(
+        'a Sequential hands one value from layer to layer, received a second one, such as a mask: give it to each layer in forward() of a class of your own',
+      );
     let value = x;
     for (const layer of this.layers) value = this.recompute ? recompute(layer, value) : (layer.forward(value) as Tensor);
     return value;
+  }
+
+  /** Goes through the layers. */
+  [Symbol.iterator](): IterableIterator<AnyLayer> {
+    return this.layers.values();
   }
 
   override children(): Map<string, AnyLayer> {

@@ -24,12 +24,24 @@ interface Transposes {
   b: boolean;
 }
 
+/** What makes products of two matrices of others. */
+function matricesHint(a: readonly number[], b: readonly number[], transposed: Transposes): string {
+  if (transposed.a || a.length < 3) return '';
+  const [n] = a;
+  if (b.length === 2) return `. One matrix for all rows: x.reshape([-1, ${a[a.length - 1]}]).matmul(w), then back, as a Linear layer does it`;
+  const part = (name: string, [, ...shape]: readonly number[]): string => `${name}.slice(i, i + 1).reshape(${describeShape(shape)})`;
+  if (a.length !== 3 || b.length !== 3 || b[0] !== n || transposed.b) return '';
+  return `. A product for each example: stack(Array.from({ length: ${n} }, (_, i) => ${part('a', a)}.matmul(${part('b', b)}))); attention() has those of attention`;
+}
+
 const matmulOp = defineOp<Transposes>('matmul', {
   shape: (inputs, transposed) => {
     const dtype = requireFloat('matmul', inputs);
     const [a, b] = inputs;
     if (a.shape.length !== 2 || b.shape.length !== 2) {
-      throw new ShapeError(`[matmul] expected two matrices, received shapes ${describeShape(a.shape)} and ${describeShape(b.shape)}`);
+      throw new ShapeError(
+        `[matmul] expected two matrices, received shapes ${describeShape(a.shape)} and ${describeShape(b.shape)}${matricesHint(a.shape, b.shape, transposed)}`,
+      );
     }
     const [m, k] = transposed.a ? [a.shape[1], a.shape[0]] : a.shape;
     const [k2, n] = transposed.b ? [b.shape[1], b.shape[0]] : b.shape;

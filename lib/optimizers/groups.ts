@@ -52,6 +52,37 @@ export function guardedOptions<O extends object>(options: O, check: (options: O)
   });
 }
 
+/** A group as users see it. As in PyTorch an option may be set on the group itself; its parameters stay. */
+export function guardedGroup<O extends OptimizerOptions>(group: OptimizerGroup<O>): OptimizerGroup<O> {
+  return new Proxy(group, {
+    get: (target, name) => Reflect.get(name in target ? target : target.options, name) as unknown,
+    set(target, name, value) {
+      if (name in target)
+        throw new ArgumentError(
+          `\`${String(name)}\` of a group stays as it is: options are set one by one, and other parameters need another optimizer`,
+        );
+      return Reflect.set(target.options, name, value);
+    },
+  });
+}
+
+/** Lets every option be read from and set on the optimizer, as `lr` is: of the first group, on all of them. A name that a class has itself stays its own. */
+export function forwardOptions<O extends OptimizerOptions>(
+  optimizer: { readonly groups: readonly OptimizerGroup<O>[] },
+  names: Iterable<string>,
+): void {
+  for (const name of names) {
+    if (name in optimizer) continue;
+    Object.defineProperty(optimizer, name, {
+      configurable: true,
+      get: () => optimizer.groups[0].options[name as keyof O],
+      set(value: O[keyof O]) {
+        for (const { options } of optimizer.groups) options[name as keyof O] = value;
+      },
+    });
+  }
+}
+
 const keptValue = (value: unknown): unknown => (Array.isArray(value) ? Object.freeze([...value]) : value);
 
 /** Options as an optimizer keeps them: arrays, such as betas, are its own, and frozen. */

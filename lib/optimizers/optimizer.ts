@@ -8,13 +8,16 @@ import { holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { makes, recordingLocal, refuseInStep } from '../recording.js';
+import { listens } from '../schedules/scaled.js';
 import { type Values, plainOptions, schedulesOf, valuesOf } from '../schedules/schedule.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import {
   type OptimizerGroup,
   type OptimizerOptions,
   type OptimizerTarget,
+  forwardOptions,
   groupsOf,
+  guardedGroup,
   guardedOptions,
   kept,
   mapOptions,
@@ -119,7 +122,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       check(merged);
       return merged;
     });
-    this.groups = groups.map(({ parameters }, i) => ({ parameters, options: guardedOptions(this.#options[i], check, defaults) }));
+    this.groups = groups.map(({ parameters }, i) => guardedGroup({ parameters, options: guardedOptions(this.#options[i], check, defaults) }));
+    forwardOptions(this, new Set(this.#options.flatMap((one) => Object.keys(one))));
     const taken = new Set<string>();
     for (const { parameters } of groups) {
       for (const parameter of parameters) {
@@ -178,6 +182,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * {@link compileStep} it is done in every step, at its place among the updates.
    *
    * @param score - What a {@link ReduceOnPlateau} looks at, such as the loss on validation data.
+   * @throws {@link ArgumentError} without a score where a {@link ReduceOnPlateau} waits for one.
    */
   nextEpoch(score?: number): void {
     const listeners = new Set(this.#options.flatMap(schedulesOf).filter((schedule) => schedule.observe !== undefined));
@@ -185,7 +190,8 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       if (typeof score !== 'number') throw new ArgumentError(expected('a number', 'score', score));
       refuseInStep('a score was given to `optimizer.nextEpoch`', 'Give it between two steps');
       for (const schedule of listeners) schedule.observe?.(score);
-    }
+    } else if (this.#options.flatMap(schedulesOf).some(listens))
+      throw new ArgumentError('a ReduceOnPlateau hears nothing and never reduces: give it the score of the epoch, optimizer.nextEpoch(loss)');
     perStep(counting(() => this.#epoch, (count) => (this.#epoch = count))); // biome-ignore format: one line
   }
 

@@ -135,7 +135,8 @@ export class TensorArithmetic<D extends DType> {
    */
   clip(this: Tensor<FloatOnly<D>>, low: number, high: number): Tensor<D> {
     if (typeof low !== 'number' || typeof high !== 'number' || !(low <= high)) {
-      throw new ArgumentError(`expected \`low\` ≤ \`high\`, received ${describe(low)} and ${describe(high)}`);
+      const hint = typeof low === 'number' && high === undefined ? '. Limits on one side: x.clip(low, Infinity), x.clip(-Infinity, high)' : '';
+      throw new ArgumentError(`expected \`low\` ≤ \`high\`, received ${describe(low)} and ${describe(high)}${hint}`);
     }
     return clip(this, low, high) as Tensor<D>;
   }

@@ -145,7 +145,12 @@ export class TensorShapes<D extends DType> {
    * ```
    */
   gather(indices: Tensor<'int32'> | readonly number[], more?: never): Tensor<D> {
-    if (more !== undefined) refuseMore(more, 'gather', '1 argument, indices of the first axis: transpose() brings another one there');
+    if (more !== undefined)
+      refuseMore(
+        more,
+        'gather',
+        '1 argument, indices of the first axis. One number of each row is pick(x, index); transpose() brings another axis to the front',
+      );
     return gather(whole(this), indices);
   }
 }

@@ -3,6 +3,7 @@ import test from 'ava';
 import fc from 'fast-check';
 import type { Dataset } from '../../lib/data/dataset.js';
 import { DataLoader, type DataLoaderOptions, type DataLoaderState } from '../../lib/data/loader.js';
+import { tensor } from '../../lib/create.js';
 import { setSeed } from '../../lib/seed.js';
 import { Tensor } from '../../lib/tensor.js';
 
@@ -253,4 +254,14 @@ test('wrong arguments are refused by name', (t) => {
     t.throws(() => (loader.state = state as DataLoaderState), { code, message: /`state/ });
   }
   t.deepEqual(loader.state, { seed: 0, epoch: 0, batch: 0 });
+});
+
+test('a data set that gives pairs is told which object a batch is', async (t) => {
+  const pairs = { name: 'pairs', length: 4, inputShape: [1], targetShape: [1], batch: () => [tensor([[1]]), tensor([[1]])] };
+  await t.throwsAsync(
+    async () => {
+      for await (const _ of new DataLoader(pairs as never, { batchSize: 2 })) break;
+    },
+    { message: /'pairs' gave an array.*\{ inputs, targets \}/ },
+  );
 });

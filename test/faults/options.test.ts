@@ -231,6 +231,9 @@ const takers: Record<string, Taker | readonly Taker[]> = {
   CharacterTransformerOptions: { take: (o) => lib.characterTransformer(o), needs: { characters: 5 } },
   LinearOptions: { take: (o) => new lib.Linear(2, 3, o) },
   ConvolutionLayerOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },
+  Conv1dOptions: { take: (o) => new lib.Conv1d(2, 2, 3, o) },
+  MaxPool1dOptions: { take: (o) => new lib.MaxPool1d(2, o) },
+  AvgPool1dOptions: { take: (o) => new lib.AvgPool1d(2, o) },
   Conv2dOptions: { take: (o) => new lib.Conv2d(2, 2, 3, o) },
   ConvTranspose2dOptions: { take: (o) => new lib.ConvTranspose2d(2, 2, 3, o) },
   BatchNormOptions: [

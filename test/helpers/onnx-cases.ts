@@ -51,6 +51,7 @@ const seeded =
   };
 
 const images = wave(2, 9, 8, 6);
+const sequences = wave(2, 9, 6);
 const rows = wave(4, 7);
 const words = wave(3, 6, 5);
 
@@ -143,6 +144,14 @@ function* imageLayers(): Iterable<OnnxCase> {
   const transposed = [{}, { stride: 2 }, { padding: 1, stride: 2, outputPadding: 1 }, { dilation: 2 }, { groups: 2 }, { bias: false }];
   yield* each('ConvTranspose2d', transposed, (o) => new lib.ConvTranspose2d(6, 4, 3, o), images);
   const pools = [{}, { stride: 1 }, { padding: 1 }, { ceilMode: true }];
+  yield* each(
+    'Conv1d',
+    [{}, { padding: 'same', groups: 3 }, { padding: [2, 0], stride: 2 }] as lib.Conv1dOptions[],
+    (o) => new lib.Conv1d(6, 12, 3, o),
+    sequences,
+  );
+  yield* each('MaxPool1d', [{}, { stride: 1, padding: 1 }], (o) => new lib.MaxPool1d(3, o), sequences);
+  yield* each('AvgPool1d', [{}, { stride: 1, padding: 1, countIncludePad: false }], (o) => new lib.AvgPool1d(3, o), sequences);
   yield* each('MaxPool2d', [...pools, { dilation: 2, stride: 1 }], (o) => new lib.MaxPool2d(3, o), images);
   const means = [{ ceilMode: true, padding: 1, stride: 2 }, { padding: 1, countIncludePad: false }, { divisorOverride: 5 }];
   yield* each('AvgPool2d', [...pools, ...means], (o) => new lib.AvgPool2d(3, o), images);

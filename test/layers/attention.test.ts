@@ -1,6 +1,6 @@
 // Multi-head attention: the contract, PyTorch's numbers, contexts and masks, and what it refuses.
 import test from 'ava';
-import { ArgumentError, fromBytes, MultiHeadAttention, Sequential, setSeed, ShapeError, Tensor } from '../../lib/index.js';
+import { ArgumentError, fromBytes, MultiHeadAttention, Sequential, setSeed, ShapeError, Tensor, TransformerBlock } from '../../lib/index.js';
 import { layerContract } from '../contracts/layer.js';
 import { agrees, attentionGolden, fillLinear } from '../helpers/attention-golden.js';
 import { f32 } from '../helpers/build.js';
@@ -75,4 +75,14 @@ test('it comes back from bytes, and says what it cannot take', (t) => {
   t.throws(() => layer.forward({ x, contexts: x } as never), { instanceOf: ArgumentError, message: /contexts/ });
   t.throws(() => layer.forward({ x, context: f32([1], [1, 1, 1]) }), { instanceOf: ShapeError, message: /`context` \[N, positions, 6\]/ });
   t.throws(() => layer.forward({ context: x } as never), { instanceOf: ArgumentError, message: /`x`/ });
+});
+
+test('a second argument is refused and not ignored: contexts and masks stand beside x', (t) => {
+  const x = f32(new Seeded(1).uniform(1 * 3 * 4), [1, 3, 4]);
+  const mask = Tensor.from(Uint8Array.of(1, 1, 0), [1, 3]);
+  const [layer, block] = [new MultiHeadAttention(4, 2), new TransformerBlock(4, 2)];
+  for (const more of [[x], [x, x], [undefined, x], [mask]])
+    t.throws(() => layer.forward(x, ...(more as never[])), { instanceOf: ArgumentError, message: /one argument.*\{ x, context, mask \}/ });
+  t.throws(() => block.forward(x, mask as never), { instanceOf: ArgumentError, message: /one argument.*\{ x, mask \}/ });
+  t.deepEqual(layer.forward(x, undefined as never).shape, [1, 3, 4]);
 });

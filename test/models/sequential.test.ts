@@ -1,7 +1,9 @@
 // Stacks of layers: the contract, paths, and numbers that a neighbour does not change.
+import { inspect } from 'node:util';
 import test from 'ava';
 import {
   ArgumentError,
+  Flatten,
   Layer,
   Linear,
   Parameter,
@@ -10,6 +12,7 @@ import {
   type Tensor,
   Zeros,
   ones,
+  tensor,
   setSeed,
   Sigmoid,
   Tanh,
@@ -104,4 +107,17 @@ test('two layers or parameters at one path are refused before they are used: one
   }
   const shared = new Linear(2, 2);
   t.is(new Holder({ a: { b: shared }, 'a.b': shared }).parameters().length, 2, 'one layer twice');
+});
+
+test('a Sequential refuses what it could not hand on, and its layers are gone through', (t) => {
+  const model = new Sequential([new ReLU(), new Flatten()]);
+  const x = tensor([[1, -1]]);
+  t.throws(() => model.forward(x, x as never), { instanceOf: ArgumentError, message: /one value.*mask/ });
+  t.deepEqual([...model], [...model.layers]);
+});
+
+test('a model in a text is what console.log shows of it', (t) => {
+  const model = new Sequential([new ReLU(), new Flatten()]);
+  t.is(`${model}`, inspect(model));
+  t.regex(String(new Linear(4, 2)), /^Linear\(inFeatures: 4/);
 });

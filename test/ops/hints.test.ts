@@ -57,3 +57,18 @@ test('one-hot rows of bytes or int32 are told from class indices', async (t) => 
     await says(t, () => lib.crossEntropy(logits.to('float64'), target), "target.to('float64')");
   }
 });
+
+test('what other frameworks call so is named where an argument too many or too few comes', async (t) => {
+  const x = ones([2, 3]);
+  await says(t, () => x.gather(-1 as never, lib.tensor([0, 1]) as never), 'pick(x, index)');
+  await says(t, () => x.clip(0, undefined as never), 'x.clip(low, Infinity)');
+  await says(t, () => ones([4, 2, 3]).matmul(ones([4, 3, 5])), 'stack(Array.from({ length: 4 }', 'a.slice(i, i + 1).reshape([2, 3])');
+  await says(t, () => ones([4, 2, 3]).matmul(ones([3, 5])), 'x.reshape([-1, 3])');
+  await saysNot(t, () => ones([3]).matmul(ones([3, 5])), 'stack');
+  await says(t, () => new lib.Parameter(x as never, {} as never), '{ init }', 'parameter.data.set(x.data)');
+  await says(t, () => new lib.Buffer(x as never), 'buffer.data.set(x.data)', '{ value }');
+  const model = new lib.Linear(3, 2);
+  const named = { 'net.weight': ones([3, 2]), 'net.bias': ones([2]) };
+  await says(t, () => model.loadStateDict(named, { prefix: 'net' }), "'net.'");
+  t.deepEqual(model.loadStateDict(named, { prefix: 'net.' }).matched, ['weight', 'bias']);
+});
