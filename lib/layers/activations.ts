@@ -7,7 +7,7 @@ import { hardSigmoid, hardSwish, hardTanh, leakyRelu, prelu, relu, relu6, sigmoi
 import { integer, number, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import type { Tensor } from '../tensor.js';
-import { Layer } from './layer.js';
+import { Layer, type PyTorchItem } from './layer.js';
 import { registerLayers } from './registry.js';
 
 /**
@@ -152,6 +152,9 @@ export class PReLU extends Layer {
   }
   override get initializerHint(): 'he' {
     return 'he';
+  }
+  override get pytorchItems(): Readonly<Record<string, PyTorchItem>> {
+    return { alpha: { name: 'weight' } };
   }
   override config(): unknown {
     return { channels: this.channels, init: this.#init };

@@ -4,6 +4,7 @@ import { DTypeError, IndexError, checkInteger, describeShape } from '../errors.j
 import { Initializer, initializer } from '../initializers/initializer.js';
 import { Normal } from '../initializers/normal.js';
 import type { DType } from '../dtype.js';
+import { where } from '../ops/elementwise.js';
 import { isTracing } from '../ops/emit.js';
 import { gather } from '../ops/shape.js';
 import { integer, readOptions } from '../options.js';
@@ -17,7 +18,7 @@ import { registerLayers } from './registry.js';
 export interface EmbeddingOptions {
   /** First rows. Default: normal numbers with standard deviation 1. */
   init?: Initializer;
-  /** The index of padding: its row starts at zero, gives zeros, and gets no gradient. Default: none. */
+  /** The index of padding: its row starts at zero and gets no gradient; one that came from a file stays what it is, as in PyTorch. Default: none. */
   paddingIndex?: number;
 }
 
@@ -83,9 +84,8 @@ export class Embedding extends Layer<Tensor<DType>, Tensor> {
   forward(index: Tensor<DType>): Tensor {
     const list = this.#indices(Tensor.check(index, 'index') as AnyTensor);
     const rows = this.#rows(list);
-    if (this.paddingIndex === null) return rows;
-    const counts = list.notEqual(this.paddingIndex).to(rows.dtype);
-    return rows.mul(counts.reshape([...list.shape, 1]));
+    if (this.paddingIndex === null || !rows.requiresGrad) return rows;
+    return where(list.notEqual(this.paddingIndex).reshape([...list.shape, 1]) as Tensor<'uint8'>, rows, rows.detach());
   }
 
   #indices(index: AnyTensor): Tensor<'int32'> {

@@ -8,7 +8,7 @@ import { type ActivationName, activation, activationNames } from '../ops/activat
 import { exp, log } from '../ops/elementwise.js';
 import { eagerly, withoutGradients } from '../ops/emit.js';
 import { gelu } from '../ops/smooth_activations.js';
-import { choice, integer, readOptions } from '../options.js';
+import { choice, flag, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
 import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, attentionOptions, checkSequences, refuseFurther } from './attention.js';
@@ -23,15 +23,18 @@ import { Dropout } from './dropout.js';
 export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
   /** Units of the hidden layer. Default: four times the features. */
   hidden?: number;
-  /** Which norm stands before attention and before the hidden layer. Default `'layer'`. */
+  /** Which norm it has, twice. Default `'layer'`. */
   norm?: 'layer' | 'rms';
+  /** Whether the norms stand before attention and hidden layer, or behind the sums, as `TransformerEncoderLayer` of PyTorch has them by default. Default true. */
+  normFirst?: boolean;
   /** The activation of the hidden layer; `'geluTanh'` is `gelu` by its formula with tanh, as GPT-2 has it. Default `'relu'`. */
   activation?: ActivationName | 'geluTanh';
 }
 
 /**
- * `x ← x + attention(norm(x))`, then `x + mlp(norm(x))`, the mlp being linear, activation, linear: a block with its norms first. Vaswani et al. 2017; Xiong et
- * al. 2020 for the place of the norms.
+ * `x ← x + attention(norm(x))`, then `x + mlp(norm(x))`, the mlp being linear, activation, linear: a block with its norms first, as GPT-2 has it. With
+ * `normFirst: false` it is `x ← norm(x + attention(x))`, then `norm(x + mlp(x))`, as Vaswani et al. 2017 and `TransformerEncoderLayer` of PyTorch have it by
+ * default; Xiong et al. 2020 say why the norms come first since.
  *
  * `dropout` drops attention weights and what the two parts add. Input [N, positions, features], or {@link Sequences} with a mask of padding.
  *
@@ -42,11 +45,11 @@ export interface TransformerBlockOptions extends MultiHeadAttentionOptions {
  * ```
  */
 export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
-  /** The norm before attention. */
+  /** The norm before attention, or behind its sum. */
   readonly attentionNorm: LayerNorm | RMSNorm;
   /** Who looks at whom. */
   readonly attention: MultiHeadAttention;
-  /** The norm before the hidden layer. */
+  /** The norm before the hidden layer, or behind its sum. */
   readonly mlpNorm: LayerNorm | RMSNorm;
   /** The two linear layers behind attention. */
   readonly mlp: {
@@ -61,6 +64,10 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
   readonly hidden: number;
   /** Which norm it has. */
   readonly norm: 'layer' | 'rms';
+  /** Whether the norms stand before attention and hidden layer. */
+  readonly normFirst: boolean;
+  /** @internal Whether an option said so: PyTorch's files do not, and its default is the other one. */
+  readonly isPlaceSaid: boolean;
   /** The activation of the hidden layer. */
   readonly activation: ActivationName | 'geluTanh';
 
@@ -71,14 +78,16 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
    */
   constructor(features: number, heads: number, options: TransformerBlockOptions = {}) {
     super();
-    const { hidden, norm, activation, ...attention } = readOptions(options, {
+    const { hidden, norm, normFirst, activation, ...attention } = readOptions(options, {
       ...attentionOptions,
       hidden: [4 * checkInteger(features, 'features', 1, 2 ** 29 - 1), integer(1, 2 ** 31 - 1)],
       norm: ['layer', choice(['layer', 'rms'])],
+      normFirst: [true, flag],
       activation: ['relu', choice([...activationNames, 'geluTanh'])],
     });
     this.attention = new MultiHeadAttention(features, heads, attention);
-    [this.norm, this.activation, this.hidden] = [norm, activation, hidden];
+    [this.norm, this.normFirst, this.activation, this.hidden] = [norm, normFirst, activation, hidden];
+    this.isPlaceSaid = options.normFirst !== undefined;
     const makeNorm = (): LayerNorm | RMSNorm => (this.norm === 'layer' ? new LayerNorm(features) : new RMSNorm(features));
     this.attentionNorm = makeNorm();
     this.mlpNorm = makeNorm();
@@ -92,17 +101,25 @@ export class TransformerBlock extends Layer<Tensor | Sequences, Tensor> {
     refuseFurther('transformerBlock', more, 'x, mask');
     const { x, context, mask } = checkSequences('transformerBlock', input, this.attention.features);
     if (context !== undefined) throw new ArgumentError(expected('sequences without a context: the block looks at itself', 'input', input));
-    const normed = this.attentionNorm.forward(x);
-    const seen = this.attention.forward(mask === undefined ? normed : { x: normed, mask });
-    const y = x.add(this.drop.forward(seen));
-    const wide = this.mlp.hidden.forward(this.mlpNorm.forward(y));
+    const look = (from: Tensor): Tensor => this.drop.forward(this.attention.forward(mask === undefined ? from : { x: from, mask }));
+    if (this.normFirst) {
+      const y = x.add(look(this.attentionNorm.forward(x)));
+      return y.add(this.#mlp(this.mlpNorm.forward(y)));
+    }
+    const y = this.attentionNorm.forward(x.add(look(x)));
+    return this.mlpNorm.forward(y.add(this.#mlp(y)));
+  }
+
+  #mlp(x: Tensor): Tensor {
+    const wide = this.mlp.hidden.forward(x);
     const hidden = this.activation === 'geluTanh' ? gelu(wide, { approximate: 'tanh' }) : activation(this.activation)(wide);
-    return y.add(this.drop.forward(this.mlp.output.forward(hidden)));
+    return this.drop.forward(this.mlp.output.forward(hidden));
   }
 
   override config(): unknown {
     const { features, heads, causal, dropout, output } = this.attention;
-    return { features, heads, causal, dropout, bias: output.bias !== null, hidden: this.hidden, norm: this.norm, activation: this.activation };
+    const { hidden, norm, normFirst, isPlaceSaid, activation } = this;
+    return { features, heads, causal, dropout, bias: output.bias !== null, hidden, norm, ...(isPlaceSaid && { normFirst }), activation };
   }
   /** The block that `config()` describes. */
   static fromConfig({ features, heads, ...options }: TransformerBlockOptions & { features: number; heads: number }): TransformerBlock {

@@ -2,6 +2,7 @@
 
 import { Buffer } from 'node:buffer';
 import type { AnyTensor } from '../tensor.js';
+import { fromTorchAttention } from './attention-weights.js';
 
 /** What stands before every name when a model was saved inside something. */
 const wrappers = ['module.', '_orig_mod.', 'model.', 'timm_model.'];
@@ -19,40 +20,12 @@ interface Naming {
   ): readonly (readonly [string, AnyTensor])[] | null;
 }
 
-/** What is in a TransformerEncoderLayer of torch.nn, and what it is called in a TransformerBlock. */
-const blockParts: Readonly<Record<string, string>> = {
-  self_attn: 'attention',
-  norm1: 'attentionNorm',
-  norm2: 'mlpNorm',
-  linear1: 'mlp.hidden',
-  linear2: 'mlp.output',
-};
-
 const namings: readonly Naming[] = [
   {
     // torch.nn: MultiheadAttention, whose three matrices are one where their inputs are equally wide, alone or in a TransformerEncoderLayer
     sign: /(^|\.)(in_proj_weight|q_proj_weight)$/,
     rename: (name) => name,
-    convert(theirs, value, all, known) {
-      const isAttention = (path: string): boolean => all.has(`${path}in_proj_weight`) || all.has(`${path}q_proj_weight`);
-      const [, above, part, item] = /^(.*\.|)(self_attn|norm[12]|linear[12])\.(.+)$/.exec(theirs) ?? [];
-      const name = part !== undefined && isAttention(`${above}self_attn.`) ? `${above}${blockParts[part]}.${item}` : theirs;
-      // A TransformerEncoder has its layers in `layers`, and a Sequential in itself.
-      const short = (one: string): string => (known.has(one) ? one : one.replace(/(^|\.)layers\.(?=\d+\.)/, '$1'));
-      const [, path, kind] = /^(.*\.|)in_proj_(weight|bias)$/.exec(name) ?? [];
-      if (path === undefined) {
-        const [, from] = /^(.*\.|)(?:out_proj\.|[qkv]_proj_)(?:weight|bias)$/.exec(theirs) ?? [];
-        const words = { out_proj: 'output', q_proj_weight: 'query.weight', k_proj_weight: 'key.weight', v_proj_weight: 'value.weight' };
-        const own =
-          from === undefined || !isAttention(from) ? name : Object.entries(words).reduce((text, [one, ours]) => text.replace(one, ours), name);
-        return [[short(own), value]];
-      }
-      const width = Math.floor(value.shape[0] / 3);
-      return ['query', 'key', 'value'].map((part, i) => [
-        short(`${path}${part}.${kind}`),
-        value.slice(i * width, (i + 1) * width) as AnyTensor,
-      ]);
-    },
+    convert: fromTorchAttention,
   },
   {
     // transformers: ResNetForImageClassification, ResNetModel

@@ -56,7 +56,7 @@ export class Gpt2 extends Model<Tensor<'int32'>, Tensor> {
     this.positions = new PositionalEmbedding(context, features);
     this.blocks = Array.from(
       { length: layers },
-      () => new TransformerBlock(features, heads, { causal: true, dropout, activation: 'geluTanh' }),
+      () => new TransformerBlock(features, heads, { causal: true, normFirst: true, dropout, activation: 'geluTanh' }),
     );
     this.norm = new LayerNorm(features);
   }

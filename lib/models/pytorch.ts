@@ -2,7 +2,7 @@
 
 import { isMap } from '../foreign.js';
 import { checkPath } from '../io/atomic.js';
-import { type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { type Safetensors, type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
 import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
 import { inputShapeOf, noteInputShape } from '../layers/costs.js';
@@ -11,6 +11,7 @@ import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
+import { checkNormPlace, normPlaceOf, spreadAttention } from './attention-weights.js';
 import { featureOrders } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
 import type { FeatureOrder } from './image-axes.js';
@@ -140,6 +141,17 @@ function toPyTorch(value: AnyTensor, place: Place): AnyTensor {
 // The shape that a value has in PyTorch.
 const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axis) => shape[axis]) ?? shape;
 
+/** A file; one that nodegrad wrote for itself has its matrices as they are here, and is refused. */
+async function fileOf(path: string, progress: ProgressOption | undefined): Promise<Safetensors> {
+  const file = await readSafetensors(path, progress === undefined ? {} : { progress });
+  if (file.metadata.get('format')?.startsWith('nodegrad')) {
+    throw new ArgumentError(
+      `${path} was written by nodegrad, whose matrices are [in, out]: square ones would come in turned round. model.load(path) reads what save() wrote, and savePyTorch() writes what PyTorch reads`,
+    );
+  }
+  return file;
+}
+
 /**
  * Fills a model with weights of PyTorch: those that torchvision publishes, for the models of the same name here, or those of a net of your
  * own whose layers have the same names (`0.weight` of a `Sequential`, `encoder.conv1.weight` of fields).
@@ -157,7 +169,7 @@ const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axi
  * normalized by mean and deviation of ImageNet, channel c times `std[c] / 0.5`, plus `(mean[c] − 0.5) / 0.5`.
  *
  * @param source - A safetensors file, or the index of several (`model.safetensors.index.json`); or the tensors of `readSafetensors` in PyTorch's names and layouts.
- * @throws {@link ArgumentError} for missing or unexpected names, or when the order of flattened features is not known;
+ * @throws {@link ArgumentError} for missing or unexpected names, a file of nodegrad's own, or when the order of flattened features is not known;
  *   {@link ShapeError} when a value does not fit. The model then stays as it was.
  * @example
  * ```ts
@@ -178,11 +190,12 @@ export async function loadPyTorch(
   const { progress } = options;
   streamOf(progress);
   const others = checkChoice(otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
-  const tensors = isMap(source) ? source : (await readSafetensors(source, progress === undefined ? {} : { progress })).tensors;
+  const { tensors, metadata } = isMap(source) ? { tensors: source, metadata: null } : await fileOf(source, progress);
   const places = placesOf(model, options);
   const given = new Map<string, AnyTensor>();
   for (const [name, value] of tensors) if (name.startsWith(prefix)) given.set(name.slice(prefix.length), value);
   const known = new Set([...places.keys(), ...recurrentNames(model)]);
+  checkNormPlace(model, given, metadata?.get('norm_first'));
   const named = inTorchvisionNames(given, known);
   const unknown = [...named.keys()].filter((name) => !known.has(name));
   // Names that the model lacks say more than a shape, as those of a second direction do.
@@ -251,8 +264,9 @@ export async function savePyTorch(model: AnyLayer, path: string, options: SavePy
     }
   }
   spreadRecurrent(model, tensors);
+  spreadAttention(model, tensors);
   // PyTorch counts batches in 64 bits.
-  await writeSafetensors(path, tensors, new Map([['format', 'pt']]), {
+  await writeSafetensors(path, tensors, new Map([['format', 'pt'], ...normPlaceOf(model)]), {
     wideIntegers: true,
     ...(dtype !== undefined && { dtype }),
     ...(progress !== undefined && { progress }),

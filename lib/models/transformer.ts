@@ -48,7 +48,10 @@ export function characterTransformer(options: CharacterTransformerOptions): Mode
     checkInteger(given[name] ?? otherwise, `options.${name}`, 1, most);
   const [characters, context, features, heads] = [size('characters'), size('context', 64), size('features', 64), size('heads', 4)];
   const dropout = checkNumber(given.dropout ?? 0, 'options.dropout', 0, 1);
-  const blocks = Array.from({ length: size('layers', 2, 1024) }, () => new TransformerBlock(features, heads, { causal: true, dropout }));
+  const blocks = Array.from(
+    { length: size('layers', 2, 1024) },
+    () => new TransformerBlock(features, heads, { causal: true, normFirst: true, dropout }),
+  );
   const init = new Normal({ std: 0.02 });
   const model = new Sequential(
     [

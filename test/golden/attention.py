@@ -78,16 +78,16 @@ def layer_case(seed, batch, queries, keys, features, heads, causal=False, masked
     }
 
 
-def block_case(seed, batch, positions, features, heads, hidden, causal):
+def block_case(seed, batch, positions, features, heads, hidden, causal, norm_first=True):
     generator = torch.Generator().manual_seed(seed)
     block = torch.nn.TransformerEncoderLayer(
-        features, heads, hidden, dropout=0.0, activation="relu", batch_first=True, norm_first=True, dtype=F64)
+        features, heads, hidden, dropout=0.0, activation="relu", batch_first=True, norm_first=norm_first, dtype=F64)
     draw_parameters(generator, block)
     x = uniform(generator, [batch, positions, features]).requires_grad_(True)
     mask = torch.ones([positions, positions], dtype=torch.bool).triu(1) if causal else None
     y = block(x, src_mask=mask)
     return {
-        "heads": heads, "hidden": hidden, "causal": causal, "inputs": [stored(x)],
+        "heads": heads, "hidden": hidden, "causal": causal, "normFirst": norm_first, "inputs": [stored(x)],
         "parameters": {name: stored(parameter) for name, parameter in block.named_parameters()},
         **with_gradients(generator, y, [x]),
     }
@@ -125,7 +125,10 @@ def main():
             layer_case(12, 2, 3, 5, 4, 2, masked=True),
             layer_case(13, 2, 4, None, 6, 3, causal=True, masked=True),
         ],
-        "blocks": [block_case(21, 2, 5, 6, 2, 9, False), block_case(22, 2, 5, 4, 2, 16, True)],
+        "blocks": [
+            block_case(21, 2, 5, 6, 2, 9, False), block_case(22, 2, 5, 4, 2, 16, True),
+            block_case(23, 2, 4, 6, 3, 7, False, norm_first=False), block_case(24, 2, 5, 4, 2, 8, True, norm_first=False),
+        ],
         "rms": [rms_case(31, [3, 5], True, 1e-6), rms_case(32, [2, 3, 18], False, 1e-3), rms_case(33, [2, 300], True, 1e-5)],
     }
     (HERE / "attention.json").write_text(json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n")

@@ -31,7 +31,12 @@ interface AttentionFile {
   readonly generatorSha256: string;
   readonly products: readonly (Masked & { readonly scale: number | null })[];
   readonly layers: readonly (Masked & WithParameters)[];
-  readonly blocks: readonly (WithParameters & { readonly heads: number; readonly hidden: number; readonly causal: boolean })[];
+  readonly blocks: readonly (WithParameters & {
+    readonly heads: number;
+    readonly hidden: number;
+    readonly causal: boolean;
+    readonly normFirst: boolean;
+  })[];
   readonly rms: readonly (WithParameters & { readonly eps: number; readonly affine: boolean })[];
 }
 

@@ -220,6 +220,7 @@ function* sequenceLayers(): Iterable<OnnxCase> {
   yield layer('LSTM with its states', () => new States(), words);
   yield layer('MultiHeadAttention', () => new lib.MultiHeadAttention(8, 2), wave(2, 5, 8));
   yield layer('TransformerBlock', () => new lib.TransformerBlock(8, 2, { causal: true }), wave(2, 5, 8));
+  yield layer('TransformerBlock with its norms last', () => new lib.TransformerBlock(8, 2, { normFirst: false }), wave(2, 5, 8));
   yield layer('PositionalEncoding', () => new lib.PositionalEncoding(8), wave(2, 5, 8));
   yield layer('PositionalEmbedding', () => new lib.PositionalEmbedding(10, 8), wave(2, 5, 8));
   const mask = Tensor.from(Uint8Array.of(1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0, 0), [3, 5]);

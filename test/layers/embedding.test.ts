@@ -53,7 +53,7 @@ test('the gradient of a row is the sum over the places of its index, added to wh
   t.deepEqual([...(layer.weight.grad as Tensor).data], [1, 1, 10, 20, 0, 0, 101, 202]);
 });
 
-test('padding starts at zero, gives zeros, and gets no gradient', (t) => {
+test('padding starts at zero, and gets no gradient', (t) => {
   const layer = new Embedding(4, 2, { paddingIndex: 2, init: new Constant(7) });
   t.deepEqual([...layer.forward(indices([2, 1], [2])).data], [0, 0, 7, 7]);
   t.deepEqual([...layer.weight.data], [7, 7, 7, 7, 0, 0, 7, 7]);
@@ -62,6 +62,17 @@ test('padding starts at zero, gives zeros, and gets no gradient', (t) => {
     .sum()
     .backward();
   t.deepEqual([...(layer.weight.grad as Tensor).data], [0, 0, 1, 1, 0, 0, 0, 0]);
+});
+
+test('a row of padding that is not zero, as files of PyTorch may have it, comes out as it is, and gets no gradient', (t) => {
+  const layer = new Embedding(3, 2, { paddingIndex: 0, init: new Constant(7) });
+  layer.weight.data.set([3, 4, 5, 6, 7, 8]);
+  const rows = layer.forward(indices([0, 1, 0], [1, 3]));
+  t.deepEqual([...rows.data], [3, 4, 5, 6, 3, 4]);
+  rows.mul(rows).sum().backward();
+  t.deepEqual([...(layer.weight.grad as Tensor).data], [0, 0, 10, 12, 0, 0]);
+  layer.freeze();
+  t.deepEqual([...layer.forward(indices([0], [1])).data], [3, 4]);
 });
 
 test('an index outside the table is named with its row and value', (t) => {

@@ -31,15 +31,21 @@ test('TransformerBlock keeps the contract of layers', (t) => {
     [`${name}.weight`, [2]],
     [`${name}.bias`, [2]],
   ];
-  for (const causal of [false, true]) {
+  for (const options of [{}, { causal: true }]) {
     layerContract(t, {
-      create: () => new TransformerBlock(2, 1, { hidden: 3, causal }) as never,
+      create: () => new TransformerBlock(2, 1, { hidden: 3, ...options }) as never,
       inputShape: [2, 3, 2],
       outputShape: [2, 3, 2],
       parameters: Object.fromEntries([...norm('attentionNorm'), ...attention, ...norm('mlpNorm'), ...mlp]),
       refuses: [[[2, 3, 5], /\[N, positions, 2\]/]],
     });
   }
+});
+
+test('a block with its norms last is copied with them, and one that did not say so stays silent', (t) => {
+  const last = new TransformerBlock(2, 1, { hidden: 3, normFirst: false });
+  t.false(TransformerBlock.fromConfig(last.config() as never).normFirst);
+  t.false('normFirst' in (new TransformerBlock(2, 1).config() as object));
 });
 
 test('PositionalEmbedding keeps the contract of layers', (t) => {
@@ -60,9 +66,9 @@ test('PositionalEncoding keeps the contract of layers', (t) => {
 });
 
 for (const [i, one] of attentionGolden().blocks.entries()) {
-  test(`output and gradient of block ${i} are those of PyTorch's encoder layer with its norms first${one.causal ? ', causal' : ''}`, (t) => {
+  test(`output and gradient of block ${i} are those of PyTorch's encoder layer with its norms ${one.normFirst ? 'first' : 'last'}${one.causal ? ', causal' : ''}`, (t) => {
     const [, , features] = one.inputs[0].shape;
-    const block = new TransformerBlock(features, one.heads, { hidden: one.hidden, causal: one.causal }).to('float64');
+    const block = new TransformerBlock(features, one.heads, { hidden: one.hidden, causal: one.causal, normFirst: one.normFirst }).to('float64');
     const stored = one.parameters;
     for (const [part, name] of (['query', 'key', 'value'] as const).entries())
       fillLinear(block.attention[name], stored['self_attn.in_proj_weight'], stored['self_attn.in_proj_bias'], part);

@@ -106,7 +106,7 @@ test('fine-tuning: a head for other classes stays as it is and is named, and fro
 
 test('attention and blocks of torch.nn are known by their names, with one matrix of queries, keys and values or three', async (t) => {
   class Reader extends Model {
-    readonly blocks = new Sequential([new TransformerBlock(4, 2), new TransformerBlock(4, 2)]);
+    readonly blocks = new Sequential([new TransformerBlock(4, 2, { normFirst: true }), new TransformerBlock(4, 2, { normFirst: true })]);
     readonly look = new MultiHeadAttention(4, 2);
     forward(x: Tensor): Tensor {
       return this.look.forward(this.blocks.forward(x) as Tensor) as Tensor;

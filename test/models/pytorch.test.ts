@@ -158,6 +158,17 @@ test('a file of PyTorch in the place of one of ours is said to be that, and a he
   });
 });
 
+test('a file that nodegrad wrote for itself is refused, and the model stays as it was', async (t) => {
+  await inFolder(async (folder) => {
+    const path = join(folder, 'own.safetensors');
+    const [source, target] = [new Sequential([new Linear(3, 3)]), new Sequential([new Linear(3, 3)])];
+    await source.save(path);
+    const before = [...target.parameters()[0].data];
+    await t.throwsAsync(loadPyTorch(target, path), { instanceOf: ArgumentError, message: /written by nodegrad.*model\.load\(path\)/ });
+    t.deepEqual([...target.parameters()[0].data], before);
+  });
+});
+
 test('the shape of an example is asked for once: savePyTorch and encodeOnnx know what loadPyTorch was told', async (t) => {
   await inFolder(async (folder) => {
     const path = join(folder, 'own.safetensors');
