@@ -5,7 +5,7 @@ import { BusyError } from '../errors.js';
 import type { AnyLayer } from '../layers/layer.js';
 
 /** Models in training, each with what was warned of in its run. */
-const underWay = new WeakMap<AnyLayer, Set<string>>();
+const underWay = new Map<AnyLayer, Set<string>>();
 // It goes with a promise through every `await`: what a callback calls is inside of the run, what the caller of fit() does next is not.
 const runs = new AsyncLocalStorage<readonly AnyLayer[]>();
 
@@ -23,6 +23,8 @@ export async function inTraining<R>(model: AnyLayer, body: () => Promise<R>): Pr
     return await runs.run([...(runs.getStore() ?? []), model], body);
   } finally {
     underWay.delete(model);
+    // While it is in use, every promise of the process costs three times as much in Node.js 20 (0.8 µs against 0.25).
+    if (underWay.size === 0) runs.disable();
   }
 }
 
