@@ -1,5 +1,7 @@
 // `nodegrad evaluate <file>`: what a saved model makes of a test set.
 
+import { existsSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { tableFormat } from '../data/column-files.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DecimalMark } from '../data/decimals.js';
@@ -9,6 +11,7 @@ import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { checkClasses } from '../training/class-names.js';
 import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
+import { readRunLog } from '../training/run-log.js';
 import { imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
 import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
@@ -93,6 +96,15 @@ function wrongLines(wrong: readonly Mistake[]): string[] {
 const lines = (metrics: Record<string, number> | null): [string, string][] =>
   Object.entries(metrics ?? {}).flatMap(([name, value]) => (name === 'accuracy' ? [] : [[name, value.toFixed(4)]]));
 
+/** That a file is the one that the model was trained on, as far as the log beside the model says so; null where it does not. */
+function trainingNote(file: string, data: string): string | null {
+  const log = join(dirname(file), 'log.jsonl');
+  if (!existsSync(log)) return null;
+  const { name, examples } = (readRunLog(log).runs.at(-1)?.header.data ?? {}) as { name?: string; examples?: number };
+  if (name !== basename(data) && !name?.startsWith(`${basename(data)} `)) return null;
+  return `${formatCount(examples ?? 0)} rows of this file, or of one of its name, are what the model was trained on: rows that it never saw say more about it`;
+}
+
 async function evaluateTable(
   file: string,
   model: AnyModel,
@@ -104,15 +116,24 @@ async function evaluateTable(
   const isClasses = transform.target?.kind === 'category';
   const more = metrics === undefined ? null : await measureNamed(model, report.rows, metrics, isClasses);
   const terminal = new Terminal();
-  const { length: examples, notes: leftOut } = report;
-  if (json) terminal.print(JSON.stringify({ file, data, examples, leftOut, ...report.json, ...(more && { metrics: more }) }, null, 2));
+  const { length: examples, notes: leftOut, baseline } = report;
+  const seen = trainingNote(file, data);
+  if (json)
+    terminal.print(
+      JSON.stringify(
+        { file, data, examples, leftOut, ...report.json, baseline, ...(seen && { note: seen }), ...(more && { metrics: more }) },
+        null,
+        2,
+      ),
+    );
   else {
     terminal.print(
       ...pairs([
         ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
         ['data', `${data}: ${formatCount(report.length)} ${report.length === 1 ? 'row' : 'rows'}, '${transform.target?.name}' to predict`],
-        ...report.notes.map((text) => ['', text] as const),
+        ...[...report.notes, ...(seen === null ? [] : [seen])].map((text) => ['', text] as const),
         ['result', report.text],
+        ...(report.baseline === undefined ? [] : [['baseline', report.baseline.text] as const]),
         ...lines(more),
       ]),
     );

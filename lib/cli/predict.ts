@@ -9,6 +9,9 @@ import { softmax } from '../ops/softmax.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { ProgressBar } from '../progress.js';
 import type { Tensor } from '../tensor.js';
+import { placeOfRow } from '../data/table.js';
+import { plural } from '../words.js';
+import { badRowsNote } from './table-notes.js';
 import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
 import { shapeOf } from './image-data.js';
@@ -34,11 +37,16 @@ export async function predictCommand(file: string, images: readonly string[], op
   if (transform === null && data !== undefined)
     throw new ArgumentError(`${file} was not trained on a table: name files of images, nodegrad predict ${file} photo.jpg`);
   const { names, found } = transform === null ? await ofImages(file, model, images) : await ofTable(file, model, transform, options);
-  const text = options.json
+  const { output } = options;
+  const isJson = options.json || (output !== undefined && /\.json$/i.test(output));
+  const text = isJson
     ? `${JSON.stringify({ file, ...(data !== undefined && { data }), rows: found.map((row) => Object.fromEntries(names.map((one, i) => [one, row[i]]))) }, null, 2)}\n`
     : `${[names, ...found].map((row) => row.map(csvField).join(',')).join('\n')}\n`;
-  if (options.output === undefined) process.stdout.write(text);
-  else await writeFileAtomic(options.output, [Buffer.from(text)]);
+  if (output === undefined) process.stdout.write(text);
+  else {
+    await writeFileAtomic(output, [Buffer.from(text)]);
+    process.stdout.write(`${output}: ${plural(found.length, 'prediction')}${isJson ? ', as JSON' : ''}\n`);
+  }
   return 0;
 }
 
@@ -53,19 +61,26 @@ async function ofTable(
   transform: ColumnTransform,
   { data, ...options }: PredictCommandOptions,
 ): Promise<Predictions> {
+  const { badRows } = options;
   if (data === undefined) throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
   const { table, rows } = await rowsFor(transform, { ...options, data }, false);
   const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
-  if (table.badRowCount > 0) process.stderr.write(`${rowsText(table.badRowCount)} left out, the first in line ${table.badRows[0].line}\n`);
+  if (table.badRowCount > 0) process.stderr.write(`${badRowsNote(table)}\n`);
   const name = transform.target?.name ?? 'prediction';
   const classes = classesOf(model, transform);
-  if (classes !== null) return { names: [name, 'probability'], found: likeliestOf(outputs, classes) };
+  // Where rows may be left out, each prediction says whose it is.
+  const numbered = (given: Predictions): Predictions =>
+    badRows !== 'skip'
+      ? given
+      : {
+          names: [placeOfRow(table, 0).split(' ')[0], ...given.names],
+          found: given.found.map((row, i) => [placeOfRow(table, i).replace(/^\w+ /, ''), ...row]),
+        };
+  if (classes !== null) return numbered({ names: [name, 'probability'], found: likeliestOf(outputs, classes) });
   const width = outputs.size / outputs.shape[0];
   const found = Array.from({ length: outputs.shape[0] }, (_, row) => Array.from(outputs.data.subarray(row * width, (row + 1) * width)));
-  return { names: width === 1 ? [name] : Array.from({ length: width }, (_, j) => `${name} ${j + 1}`), found };
+  return numbered({ names: width === 1 ? [name] : Array.from({ length: width }, (_, j) => `${name} ${j + 1}`), found });
 }
-
-const rowsText = (count: number): string => (count === 1 ? '1 row does not fit and is' : `${count} rows do not fit and are`);
 
 /** Images that are decoded at a time. */
 const atOnce = 256;

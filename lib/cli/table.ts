@@ -6,7 +6,7 @@ import type { AnyDataset, Dataset } from '../data/dataset.js';
 import type { DecimalMark } from '../data/decimals.js';
 import { split } from '../data/parts.js';
 import type { ReadTableOptions } from '../data/read-csv.js';
-import { Table, type TableDataset, checkTarget } from '../data/table.js';
+import { Table, type TableDataset, checkTarget, linesOf, markLines } from '../data/table.js';
 import { ArgumentError } from '../errors.js';
 import { baseline } from '../evaluation/baseline.js';
 import { Sigmoid } from '../layers/activations.js';
@@ -24,7 +24,7 @@ import { refuseScaled } from '../training/target-units.js';
 import { scores } from './images.js';
 import { type Job, type Report, classLoss } from './job.js';
 import type { TrainOptions } from './options.js';
-import { columnWord } from './flags.js';
+import { badRowsNote, capitalNotes, treatment, uselessness } from './table-notes.js';
 import { fourDigits } from '../words.js';
 import { formatCount, percent } from './terminal.js';
 
@@ -137,23 +137,21 @@ function prepare(
   const how = isClasses
     ? `to predict, classification into ${target.categories?.length} classes${found.kind === 'number' && task === undefined ? ' (--task regression takes them as numbers)' : ''}`
     : 'to predict, regression; standardized while training';
+  const leftOut = read.badRowCount + read.length - kept.length;
   const used = kept.columns.flatMap((column) => {
     if (column.name === wanted) {
-      notes.push(`${describeColumn(column)}; ${how}`);
+      notes.push(`${describeColumn(column)}; ${how}`, ...capitalNotes(kept, column));
       return [target];
     }
     // A column whose kind was said is wanted, unless there is nothing in it.
-    const reason = columns?.[column.name] !== undefined && countPresent(column) > 0 ? null : uselessness(column);
+    const reason = columns?.[column.name] !== undefined && countPresent(column) > 0 ? null : uselessness(column, leftOut);
     notes.push(`${describeColumn(column)}; ${reason === null ? treatment(column) : `left out: ${reason}`}`);
+    if (reason === null) notes.push(...capitalNotes(kept, column));
     return reason === null ? [column] : [];
   });
   if (used.length === 1) throw new ArgumentError(`${data} has no column to predict '${wanted}' from: ${notes.join('; ')}`);
   const shown = notes.length > mostShown ? [...notes.slice(0, mostShown), `and ${notes.length - mostShown} more columns`] : notes;
-  return { table: new Table(used, kept.name), target, isClasses, notes: shown };
-}
-
-function badRowsNote({ badRows: [{ line, reason }], badRowCount: count }: Table): string {
-  return `${formatCount(count)} ${count === 1 ? 'row does not fit and is' : 'rows do not fit and are'} left out, the first in line ${line}: ${reason}`;
+  return { table: markLines(new Table(used, kept.name), linesOf(kept)), target, isClasses, notes: shown };
 }
 
 /** The rows that have a value of the target, and a line about the others. */
@@ -175,25 +173,6 @@ function asCategories(column: Column, distinct: readonly number[]): Column {
     categories: distinct.map(String),
     values: column.values.map((value) => codes.get(value) as number),
   };
-}
-
-/** Why a column says nothing about others; null for one that may. */
-function uselessness(column: Column): string | null {
-  const { name, kind, values } = column;
-  const whyNot = whyNoCategories(column);
-  const present = values.filter((value) => !Number.isNaN(value));
-  if (present.length === 0) return 'no value';
-  if (present.every((value) => value === present[0]) && present.length === values.length) return 'the same in every row';
-  const keeps = `--columns ${columnWord(name, kind)} keeps it`;
-  if (kind === 'category') return whyNot === null ? null : `${whyNot}; ${keeps}`;
-  const counts = Number.isInteger(values[0]) && values.every((value, i) => i === 0 || value === values[i - 1] + 1);
-  return counts && values.length > 2 ? `it only counts the rows; ${keeps}` : null;
-}
-
-function treatment(column: Column): string {
-  const gaps = countPresent(column) < column.values.length;
-  if (column.kind === 'category') return `one-hot${gaps ? ', a missing one zeros' : ''}`;
-  return `standardized${gaps ? ', missing values become the median' : ''}`;
 }
 
 async function judge(model: AnyModel, test: AnyDataset, isClasses: boolean): Promise<Report> {
@@ -302,5 +281,6 @@ export async function judgeTable(
   choice: TableChoice,
 ): Promise<Report & { readonly length: number; readonly notes: readonly string[]; readonly rows: TableDataset }> {
   const { rows, notes } = await rowsFor(transform, choice, true);
-  return { ...(await judge(model, rows, transform.target?.kind === 'category')), length: rows.length, notes, rows };
+  const isClasses = transform.target?.kind === 'category';
+  return { ...(await judge(model, rows, isClasses)), baseline: await baseline(rows), length: rows.length, notes, rows };
 }

@@ -240,15 +240,14 @@ function conclude(
 }
 
 /** What can be done with what lies there now, as commands. */
-function nextCommands(
-  { data, dataDir, target, encoding, test, classes, damaged }: TrainOptions,
-  { weights, log, report }: Files,
-  example?: string,
-): string[] {
+function nextCommands(options: TrainOptions, { weights, log, report }: Files, example?: string): string[] {
+  const { data, dataDir, target, test, classes, damaged } = options;
   const lines: [string, string][] = [];
   if (weights !== null) {
-    const read = encoding === undefined ? '' : ` --encoding ${shellWord(encoding)}`;
-    const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}${read}`];
+    // What reading the file took once it takes again.
+    const reading = { encoding: options.encoding, decimal: options.decimal, 'bad-rows': options.badRows };
+    const read = Object.entries(reading).map(([flag, value]) => (value === undefined ? '' : ` --${flag} ${shellWord(value)}`));
+    const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}${read.join('')}`];
     const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;
     // Other shares and classes would be other test images, of which some were trained on.
     const same = { test, classes: classes && shellWord(classes.join(',')), damaged };

@@ -20,7 +20,7 @@ import {
   placesOf,
   readCsv,
 } from './read-csv.js';
-import { Table, markBySchema } from './table.js';
+import { Table, markBySchema, markLines } from './table.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 
 const known = ['columns', 'schema', 'unknownCategories', 'absentColumns', 'badRows', 'progress'];
@@ -175,7 +175,8 @@ async function tableOf(
   if (whole.length === 0) throw new FileFormatError(`${path}: has ${columns.length} columns and 0 rows`);
   if (bad.size === 0) return whole;
   const good = Array.from({ length: whole.length }, (_, i) => i).filter((row) => !bad.has(row));
-  return markBySchema(new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size), isBySchema);
+  const table = markBySchema(new Table(whole.rows(good).columns, whole.name, misfits.rows, bad.size), isBySchema);
+  return markLines(table, { unit: 'row', at: Int32Array.from(good, (row) => row + 1) });
 }
 
 /** @internal A column of values that come in stretches; rows with one that does not fit are added to `bad`. */

@@ -8,7 +8,7 @@ import { detectDelimiter, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkSchema, someNames } from './columns.js';
 import { type DecimalMark, type NumberReader, areThousands, checkDecimal, decimalOf, numberReader } from './decimals.js';
-import { type BadRow, Table, markBySchema } from './table.js';
+import { type BadRow, Table, markBySchema, markLines } from './table.js';
 
 /** Options of {@link tableFromRows}, and of every reader of tables. */
 export interface ReadTableOptions {
@@ -248,6 +248,8 @@ class RowReader {
   #waiting: { fields: readonly string[]; line: number }[] | null = [];
   #columns: { builder: ColumnBuilder; place: number; numberOf: NumberReader }[] = [];
   #numbers = new Float64Array(0);
+  /** The lines of the rows that fit. */
+  readonly #lines: number[] = [];
 
   constructor(
     readonly path: string,
@@ -316,6 +318,7 @@ class RowReader {
       this.#misfit(builder, fields[place], line);
       return;
     }
+    this.#lines.push(line);
     for (const [i, { builder, place }] of this.#columns.entries()) {
       const field = fieldOf(fields, place);
       builder.add(builder.kind === 'number' || this.missing.has(field) ? this.#numbers[i] : builder.codeOf(field));
@@ -337,6 +340,7 @@ class RowReader {
     const columns = this.#columns.map(({ builder }) => builder.finish());
     const { rows, count } = this.#misfits;
     const table = markBySchema(new Table(columns, basename(this.path), rows, count), this.options.schema !== undefined);
+    markLines(table, { unit: 'line', at: Int32Array.from(this.#lines) });
     if (table.length > 0) return table;
     const why =
       count === 0

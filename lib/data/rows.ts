@@ -3,7 +3,7 @@
 import { ArgumentError, FileFormatError, checkList, checkOptions, expected } from '../errors.js';
 import { columnOf } from './column-files.js';
 import { Misfits, type ReadTableOptions, checkReadOptions, placesOf, refuseAbsent } from './read-csv.js';
-import { Table, markBySchema } from './table.js';
+import { Table, markBySchema, markLines } from './table.js';
 
 const known = ['columns', 'schema', 'unknownCategories', 'absentColumns', 'badRows'];
 
@@ -47,7 +47,8 @@ export function tableFromRows(rows: readonly object[], options: ReadTableOptions
     const whole = new Table(columns, 'rows');
     const good = Array.from(rows.keys()).filter((row) => !bad.has(row));
     if (good.length === 0) throw new ArgumentError(`none of the ${rows.length} rows fits: ${misfits.rows[0].reason}, in row 1`);
-    return markBySchema(new Table(whole.rows(good).columns, 'rows', misfits.rows, bad.size), given.schema !== undefined);
+    const table = markBySchema(new Table(whole.rows(good).columns, 'rows', misfits.rows, bad.size), given.schema !== undefined);
+    return markLines(table, { unit: 'row', at: Int32Array.from(good, (row) => row + 1) });
   } catch (error) {
     // What is wrong with a file is here wrong with an argument.
     throw error instanceof FileFormatError ? new ArgumentError(error.message) : error;

@@ -37,6 +37,29 @@ export function markBySchema(table: Table, isSo = true): Table {
   return table;
 }
 
+/** Where the rows of a table stand in what they were read from, by lines or rows from 1. */
+interface Places {
+  readonly unit: 'line' | 'row';
+  readonly at: Int32Array;
+}
+
+const lines = new WeakMap<Table, Places>();
+
+/** @internal Says where in what they were read from the rows of a table stand. */
+export function markLines(table: Table, places: Places | undefined): Table {
+  if (places !== undefined) lines.set(table, places);
+  return table;
+}
+
+/** @internal Where a row is found: `line 1501` of the file that it was read from, else `row 1496` of the table. */
+export function placeOfRow(table: Table, row: number): string {
+  const known = lines.get(table);
+  return known === undefined ? `row ${row + 1}` : `${known.unit} ${known.at[row]}`;
+}
+
+/** @internal What {@link markLines} said of a table. */
+export const linesOf = (table: Table): Places | undefined => lines.get(table);
+
 /**
  * Columns of equal length, by name: numbers, and categories as codes.
  *
@@ -82,34 +105,30 @@ export class Table {
 
   /** @throws {@link ArgumentError} where there is none of that name. */
   column(name: string): Column {
+    return this.#find(name, 'column');
+  }
+
+  #find(name: string, argument: string): Column {
     const found = this.columns.find((column) => column.name === name);
     if (found !== undefined) return found;
     const names = this.columns.map((column) => column.name);
     const near = names.find((one) => one.toLowerCase() === String(name).trim().toLowerCase());
     throw new ArgumentError(
-      expected(`a column of ${this.name} (${someNames(names, 20)})`, 'column', name, near === undefined ? '' : `'${near}' is one`),
+      expected(`a column of ${this.name} (${someNames(names, 20)})`, argument, name, near === undefined ? '' : `'${near}' is one`),
     );
   }
 
   /** The table of these columns alone, in this order. */
   select(names: readonly string[]): Table {
     checkList(names, 'names', 'an array of names of columns');
-    return this.#of(
-      names.map((name) => this.column(name)),
-      this.badRows,
-      this.badRowCount,
-    );
+    return this.#of(names.map((name) => this.column(name)));
   }
 
   /** The table of all other columns. */
   without(names: readonly string[]): Table {
     checkList(names, 'names', 'an array of names of columns');
     const out = new Set(names.map((name) => this.column(name)));
-    return this.#of(
-      this.columns.filter((column) => !out.has(column)),
-      this.badRows,
-      this.badRowCount,
-    );
+    return this.#of(this.columns.filter((column) => !out.has(column)));
   }
 
   /** The table with this column in the place of the one of its name, or behind all others. */
@@ -117,18 +136,46 @@ export class Table {
     checkColumns([column], 'column');
     const isThere = this.columns.some(({ name }) => name === column.name);
     const columns = isThere ? this.columns.map((one) => (one.name === column.name ? column : one)) : [...this.columns, column];
-    return this.#of(columns, this.badRows, this.badRowCount);
+    return this.#of(columns);
   }
 
-  /** The rows with these indices, from 0, in this order. */
+  /** The rows with these indices, from 0, in this order; {@link Table.filter} chooses them by their values. */
   rows(indices: ArrayLike<number>): Table {
+    if (typeof indices === 'function') throw new ArgumentError(expected('indices of rows', 'indices', indices, 'filter() takes a function'));
     const wanted = Int32Array.from({ length: indices.length }, (_, i) => checkInteger(indices[i], 'indices', 0, this.length - 1));
     const pick = (values: Float64Array): Float64Array => Float64Array.from({ length: wanted.length }, (_, i) => values[wanted[i]]);
-    return this.#of(this.columns.map((column) => ({ ...column, values: pick(column.values) })));
+    const known = lines.get(this);
+    return this.#of(
+      this.columns.map((column) => ({ ...column, values: pick(column.values) })),
+      known && { ...known, at: wanted.map((row) => known.at[row]) },
+    );
   }
 
-  #of(columns: readonly Column[], badRows: readonly BadRow[] = [], badRowCount = 0): Table {
-    return markBySchema(new Table(columns, this.name, badRows, badRowCount), bySchema.has(this));
+  /**
+   * The rows for which `keep` holds. It is given a row by the names of the columns: numbers, categories by name, null for a missing value.
+   *
+   * @example
+   * ```ts
+   * import { readCsv } from 'nodegrad';
+   * const table = await readCsv('houses.csv');
+   * const usual = table.filter(({ price }) => price !== null && Number(price) < 5_000_000);
+   * ```
+   */
+  filter(keep: (row: Readonly<Record<string, number | string | null>>, index: number) => boolean): Table {
+    if (typeof keep !== 'function') throw new ArgumentError(expected('a function that is given a row', 'keep', keep));
+    const kept: number[] = [];
+    for (let i = 0; i < this.length; i++) {
+      const row = this.columns.map(({ name, values, categories }) => {
+        const value = values[i];
+        return [name, Number.isNaN(value) ? null : (categories?.[value] ?? value)] as const;
+      });
+      if (keep(Object.fromEntries(row), i)) kept.push(i);
+    }
+    return this.rows(kept);
+  }
+
+  #of(columns: readonly Column[], at: Places | undefined = lines.get(this)): Table {
+    return markLines(markBySchema(new Table(columns, this.name, this.badRows, this.badRowCount), bySchema.has(this)), at);
   }
 
   /** Names and kinds: what `schema` of {@link readCsv} asks of a new file. */
@@ -155,7 +202,7 @@ export class Table {
   dataset(options: TableDatasetOptions = {}): TableDataset {
     const { target, features, split } = checkOptions<TableDatasetOptions>(options, 'options', ['target', 'features', 'split']);
     if (this.length === 0) throw new ArgumentError(`${this.name} has 0 rows`);
-    const wanted = target === undefined ? undefined : checkTarget(this, this.column(target));
+    const wanted = target === undefined ? undefined : checkTarget(this, this.#find(target, 'options.target'));
     const inputs = features === undefined ? this.columns.filter((column) => column !== wanted) : this.select(features).columns;
     if (inputs.length === 0) throw new ArgumentError(`${this.name} has no column to predict '${target}' from`);
     if (wanted !== undefined && inputs.includes(wanted))
@@ -202,15 +249,15 @@ export function checkTarget(table: Table, column: Column): Column {
   if (missing >= 0) {
     const count = length - countPresent(column);
     throw new ArgumentError(
-      `the target column '${column.name}' of ${name} has no value in ${count} of ${length} rows, the first of them row ${missing + 1}: leave them out with rows()`,
+      `the target column '${column.name}' of ${name} has no value in ${count} of ${length} rows, the first of them ${placeOfRow(table, missing)}: leave them out with filter((row) => row['${column.name}'] !== null)`,
     );
   }
   const infinite = values.findIndex((value) => Math.abs(value) === Infinity);
   if (infinite >= 0) {
     const count = values.filter((value) => Math.abs(value) === Infinity).length;
     throw new ArgumentError(
-      `the target column '${column.name}' of ${name} is ${values[infinite]} in ${count === 1 ? `row ${infinite + 1}` : `${count} rows, the first of them row ${infinite + 1}`}, which nothing is learned from. ` +
-        'Math.log(0) is −Infinity: leave such rows out with rows(), or take Math.log1p',
+      `the target column '${column.name}' of ${name} is ${values[infinite]} in ${count === 1 ? placeOfRow(table, infinite) : `${count} rows, the first of them ${placeOfRow(table, infinite)}`}, which nothing is learned from. ` +
+        'Math.log(0) is −Infinity: leave such rows out with filter(), or take Math.log1p',
     );
   }
   if (!bySchema.has(table) && values.every((value) => value === values[0])) {

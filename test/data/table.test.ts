@@ -1,4 +1,7 @@
 // Tables: columns by name, rows, and the data sets that are made of them.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import test from 'ava';
 import {
   Adam,
@@ -16,6 +19,7 @@ import {
   OneHotEncoder,
   Sequential,
   ShapeError,
+  readCsv,
   Table,
   tablePreprocessing,
 } from '../../lib/index.js';
@@ -223,4 +227,21 @@ test('columns go into groups of one’s own; what does not fit is refused', (t) 
   t.throws(make([{ columns: ['garden'], transform: new Centre() }]), { message: /groups/ });
   t.throws(make([{ columns: ['city', 'city'], transform: new Centre() }]), { message: /stands in two groups/ });
   t.throws(make([{ columns: ['city'], transform: {} }]), { message: /a transform/ });
+});
+
+test('filter keeps rows by their values, and what is missing is named by the line of the file', async (t) => {
+  const path = join(mkdtempSync(join(tmpdir(), 'nodegrad-table-')), 'a.csv');
+  t.teardown(() => rmSync(dirname(path), { recursive: true, force: true }));
+  writeFileSync(path, `a,city,y\n${'1,x,1\n2,z,3\n'.repeat(12)}wild,x,2\n3,x,\n4,x,9\n`);
+  const table = await readCsv(path, { badRows: 'skip' });
+  t.throws(() => table.dataset({ target: 'y' }), {
+    message:
+      "the target column 'y' of a.csv has no value in 1 of 26 rows, the first of them line 27: leave them out with filter((row) => row['y'] !== null)",
+  });
+  const kept = table.filter(({ y, city }, i) => y !== null && (city === 'z' || i > 20));
+  t.deepEqual([kept.length, kept.badRowCount], [14, 1]);
+  t.is(kept.dataset({ target: 'y' }).length, 14);
+  t.throws(() => table.rows((() => true) as never), { message: /filter\(\) takes a function/ });
+  t.throws(() => table.filter([1] as never), { message: /expected a function that is given a row for `keep`/ });
+  t.throws(() => table.dataset({ target: 'Y' }), { message: /for `options\.target`, received "Y"\. 'y' is one/ });
 });
