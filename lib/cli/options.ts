@@ -285,7 +285,7 @@ export function addTrainOptions(command: Command, model?: string): Command {
     .addOption(
       new Option(
         '--schedule <name>',
-        "learning rate over the epochs: step is a tenth after each third, late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear and cosine fall to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
+        "learning rate over the epochs: step is a tenth after each third (of three epochs or more), late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear and cosine fall to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
       ).choices(scheduleNames),
     )
     .option(
@@ -365,7 +365,8 @@ function rateOf({ optimizer, schedule, epochs, lr = usualRates[optimizer] }: Tra
     case 'constant':
       return lr;
     case 'step':
-      return new StepDecay(lr, { every: Math.ceil(epochs / 3), factor: 0.1 });
+      // A third of one or two epochs is nothing to learn in.
+      return new StepDecay(lr, { every: epochs < 3 ? epochs : Math.ceil(epochs / 3), factor: 0.1 });
     case 'late':
       return new MultiStepDecay(lr, { milestones: parts(0.5, 0.75) });
     case 'wide':

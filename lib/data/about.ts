@@ -2,6 +2,7 @@
 
 import { ArgumentError, expected } from '../errors.js';
 import type { AnyTensor } from '../tensor.js';
+import type { AnyDataset } from './dataset.js';
 
 /** What is known. Of a set of a user's own, no more than it says by its `targetScaler`. */
 export interface AboutData {
@@ -29,6 +30,8 @@ export interface TargetScale {
   readonly std: ArrayLike<number>;
   /** Whether f is the logarithm, and else y itself. */
   readonly log: boolean;
+  /** The set whose targets were scaled, where it is known: its rows are those of the scaled one. */
+  readonly of?: AnyDataset;
 }
 
 const known = new WeakMap<object, AboutData>();

@@ -44,6 +44,7 @@ const explains: Partial<Readonly<Record<FindingId, readonly FindingId[]>>> = {
   'missing-class': ['nothing-to-learn', 'overfitting'],
   'unscaled-inputs': unscaled,
   'unscaled-targets': [...unscaled, 'learning-rate-too-low'],
+  'extreme-target': [...wild, 'learning-rate-too-high', 'initial-loss', 'validation-differs'],
   'validation-differs': ['overfitting', 'nothing-to-learn'],
   'target-leak': ['unscaled-inputs'],
   'nothing-to-learn': ['overfitting', ...stuck, ...units, 'weights-too-small'],

@@ -6,6 +6,7 @@ import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { type Extremes, extremesOf } from './extremes.js';
 import { type Spread, spreadOf, spreadOfAll, spreadOver } from './measures.js';
 
 /** What is known of targets. */
@@ -48,6 +49,8 @@ export interface DataFacts {
   readonly leak: { readonly column: number; readonly explained: number } | null;
   /** Targets; null for several. */
   readonly targets: TargetFacts | null;
+  /** Targets far from all others, over the whole set; null for none, and where that would take reading all of it. */
+  readonly extremes: Extremes | null;
   /** Examples by class over the whole set; null where that would take reading all of it. */
   readonly counts: ReadonlyMap<number, number> | null;
 }
@@ -98,6 +101,7 @@ export function factsOf(data: AnyDataset, [inputs, targets]: AnyPair): DataFacts
       return leak();
     },
     targets: y,
+    extremes: extremesOf(data),
     counts: countsOf(data),
   };
 }

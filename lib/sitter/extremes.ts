@@ -1,5 +1,6 @@
 // Targets that lie far from all others: one price of 39,999,999 among thousands below a million is mostly a slip of whoever typed it.
 
+import { aboutData } from '../data/about.js';
 import { memoryOf } from '../data/contract.js';
 import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import { isFloat } from '../dtype.js';
@@ -10,7 +11,7 @@ import { spreadOver } from './measures.js';
 export interface Extremes {
   /** Their rows, of the data that a part was taken from; farthest first. */
   readonly rows: readonly number[];
-  /** What they are. */
+  /** What they are, in their own units where they were scaled. */
   readonly values: readonly number[];
   /** Least and largest of the others. */
   readonly others: readonly [min: number, max: number];
@@ -48,12 +49,21 @@ export function extremesOf(data: AnyDataset): Extremes | null {
   const count = far.findIndex(({ distance }, i) => i < far.length - 1 && distance > limits.gap * far[i + 1].distance) + 1;
   if (count === 0) return null;
   const found = far.slice(0, count).map(({ row }) => row);
+  const own = ownOf(data) ?? all;
   let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (let i = 0; i < data.length; i++) {
     const row = rowOf(i);
     if (found.includes(row)) continue;
-    min = Math.min(min, all[row]);
-    max = Math.max(max, all[row]);
+    min = Math.min(min, own[row]);
+    max = Math.max(max, own[row]);
   }
-  return { rows: found, values: found.map((row) => all[row]), others: [min, max] };
+  return { rows: found, values: found.map((row) => own[row]), others: [min, max] };
+}
+
+/** The targets before a TargetScaler scaled them, where there was one. */
+function ownOf(data: AnyDataset): ArrayLike<number> | null {
+  const before = aboutData(data)?.scale?.of;
+  if (before === undefined || !isInMemory(before)) return null;
+  const { targets } = memoryOf(before);
+  return targets instanceof Tensor ? ((targets as AnyTensor).data as ArrayLike<number>) : null;
 }

@@ -22,6 +22,7 @@ export const findingIds = [
   'duplicate-feature',
   'unscaled-inputs',
   'unscaled-targets',
+  'extreme-target',
   'one-class',
   'missing-class',
   'rare-class',

@@ -121,6 +121,7 @@ export class Sitter extends Callback {
   #isBlank = true;
   #isTuned = false;
   #hasExploded = false;
+  #wild = 0; // steps in a row whose loss is that of an explosion
   /** Learning rate at the beginning. */
   #firstRate = 0;
   /** Findings before the latest fix. */
@@ -163,8 +164,7 @@ export class Sitter extends Callback {
     this.#firstLoss = Number.NaN;
     this.#ratios = [];
     this.#losses = new LossCurve();
-    this.#mended = 0;
-    this.#hasExploded = false;
+    [this.#mended, this.#wild, this.#hasExploded] = [0, 0, false];
     this.#firstRate = run.history.epochs[0]?.lr ?? run.optimizer.lr;
     // Of this run alone; a resumed one has findings already, and nothing is said twice.
     this.findings.splice(0, this.findings.length, ...run.history.findings);
@@ -189,7 +189,7 @@ export class Sitter extends Callback {
       const share = shareOf(step + i, run);
       this.#losses.add(loss, share);
       if (Number.isNaN(this.#firstLoss)) this.#first(loss, run);
-      else if (this.#stop && share >= tellingShare && this.#losses.lowest >= 0 && explodedAt([this.#firstLoss, loss]) >= 0)
+      else if (this.#stop && share >= tellingShare && this.#losses.lowest >= 0 && this.#isWild(loss))
         this.#exploded(loss, step + i, epoch, run);
     }
   }
@@ -277,6 +277,12 @@ export class Sitter extends Callback {
     this.#firstLoss = loss;
     const chance = this.#observe && this.#isBlank ? run.loss.chance(this.#classes) : null;
     if (chance !== null) this.#read(judgeInitialLoss(loss, chance, this.#classes), run, true);
+  }
+
+  /** Whether a loss is that of an explosion; beside a target far from all others one batch alone is none. */
+  #isWild(loss: number): boolean {
+    this.#wild = explodedAt([this.#firstLoss, loss]) >= 0 ? this.#wild + 1 : 0;
+    return this.#wild > Number((this.#gathered?.data?.extremes ?? null) !== null);
   }
 
   #exploded(loss: number, step: number, epoch: number, run: TrainingRun): void {

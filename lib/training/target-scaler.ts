@@ -203,7 +203,7 @@ class ScaledTargets implements Dataset<BatchPart, 'float32'> {
     if (data.split !== undefined) this.split = data.split;
     if (data.features !== undefined) this.features = data.features;
     if (data.target !== undefined) this.target = data.target;
-    note(this, { ...aboutData(data), scale });
+    note(this, { ...aboutData(data), scale: { ...scale, of: data } });
     if (!isInMemory(data)) return;
     let made: ExampleMemory<BatchPart, 'float32'> | null = null;
     this.memory = () => {

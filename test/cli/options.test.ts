@@ -42,6 +42,11 @@ test('each model has the rates of its paper over the epochs', (t) => {
   for (const [model, rates] of Object.entries(expected)) close(t, ratesOf(given(model)), rates, { relative: 1e-14 }, model);
   t.deepEqual(ratesOf(given('cifar-resnet20', { epochs: 1 })), [0.1]);
   t.deepEqual(ratesOf(given('cifar-resnet20', { schedule: 'constant', lr: 0.3, epochs: 2 })), [0.3, 0.3]);
+  t.deepEqual(
+    ratesOf(given('cifar-resnet20', { schedule: 'step', lr: 0.3, epochs: 2 })),
+    [0.3, 0.3],
+    'a third of two epochs is nothing to learn in',
+  );
 });
 
 test('images of cifar10 are augmented where the paper of the model does, unless the command line says otherwise', (t) => {

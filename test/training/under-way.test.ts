@@ -4,7 +4,19 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import { Adam, BusyError, Callback, MSELoss, TargetScaler, TensorDataset, type TrainingRun, evaluate, fit, mlp, tensor } from '../../lib/index.js';
+import {
+  Adam,
+  BusyError,
+  Callback,
+  MSELoss,
+  TargetScaler,
+  TensorDataset,
+  type TrainingRun,
+  evaluate,
+  fit,
+  mlp,
+  tensor,
+} from '../../lib/index.js';
 import { quiet } from '../helpers/training.js';
 
 const data = new TensorDataset(tensor([[60], [80], [100], [120]]), tensor([[200], [290], [410], [500]]));
@@ -27,28 +39,31 @@ async function warningsOf(body: () => Promise<unknown>): Promise<string[]> {
   return seen;
 }
 
-test.serial('without an await before fit, foldInto is refused, and save and evaluate warn, once each; after the run all is as ever', async (t) => {
-  const path = join(mkdtempSync(join(tmpdir(), 'nodegrad-')), 'model.safetensors');
-  const model = make();
-  const scaler = new TargetScaler().fit(data);
-  const seen = await warningsOf(async () => {
-    const under = model.fit(scaler.scaled(data), { ...quiet, loss, optimizer: new Adam(model), epochs: 20 });
-    const before = [...model.parameters()[0].data];
-    t.throws(() => scaler.foldInto(model), { instanceOf: BusyError, message: /foldInto\(\) changes it.*`await` is missing/ });
-    t.deepEqual([...model.parameters()[0].data], before);
-    await model.save(path);
-    await evaluate(model, scaler.scaled(data), { loss });
-    await evaluate(model, scaler.scaled(data), { loss });
-    await under;
-  });
-  t.deepEqual(seen, ['save()', 'evaluate()']);
-  const after = await warningsOf(async () => {
-    scaler.foldInto(model);
-    await model.save(path);
-    await model.evaluate(data, { loss });
-  });
-  t.deepEqual(after, []);
-});
+test.serial(
+  'without an await before fit, foldInto is refused, and save and evaluate warn, once each; after the run all is as ever',
+  async (t) => {
+    const path = join(mkdtempSync(join(tmpdir(), 'nodegrad-')), 'model.safetensors');
+    const model = make();
+    const scaler = new TargetScaler().fit(data);
+    const seen = await warningsOf(async () => {
+      const under = model.fit(scaler.scaled(data), { ...quiet, loss, optimizer: new Adam(model), epochs: 20 });
+      const before = [...model.parameters()[0].data];
+      t.throws(() => scaler.foldInto(model), { instanceOf: BusyError, message: /foldInto\(\) changes it.*`await` is missing/ });
+      t.deepEqual([...model.parameters()[0].data], before);
+      await model.save(path);
+      await evaluate(model, scaler.scaled(data), { loss });
+      await evaluate(model, scaler.scaled(data), { loss });
+      await under;
+    });
+    t.deepEqual(seen, ['save()', 'evaluate()']);
+    const after = await warningsOf(async () => {
+      scaler.foldInto(model);
+      await model.save(path);
+      await model.evaluate(data, { loss });
+    });
+    t.deepEqual(after, []);
+  },
+);
 
 test.serial('callbacks of a run save and evaluate its model, also behind an await, and nothing is said', async (t) => {
   const path = join(mkdtempSync(join(tmpdir(), 'nodegrad-')), 'model.safetensors');

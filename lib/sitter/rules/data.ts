@@ -150,6 +150,30 @@ export const scaleOfTargets = rule({
   },
 });
 
+/** A target or a few that lie far from all others. */
+export const extremeTargets = rule({
+  ids: ['extreme-target'],
+  needs: ['data'],
+  source: 'Huber 1964, Robust estimation of a location parameter',
+  thresholds: {},
+  judge: ({ data, validation }) => {
+    const found = data.extremes ?? validation?.extremes ?? null;
+    if (found === null) return null;
+    const { rows, values, others } = found;
+    const isOne = rows.length === 1;
+    const where = `${data.extremes === null ? 'the validation data' : 'the data'} (rows count from 0)`;
+    return {
+      id: 'extreme-target',
+      verdict: 'warning',
+      seen: `${isOne ? 'one target is' : `${rows.length} targets are`} far from all others, which go from ${others.join(' to ')}: ${values.map((value, i) => `${value} in row ${rows[i]}`).join(', ')} of ${where}`,
+      why: 'A squared error of such a target outweighs those of all other rows, at any learning rate, and mean and deviation follow it',
+      advice: `If ${isOne ? 'it is a slip, mend it or leave its row' : 'they are slips, mend them or leave their rows'} out`,
+      change: { kind: 'fixData', what: 'targets' },
+      confidence: 0.8,
+    };
+  },
+});
+
 /** Classes that are missing, rare, alone, or not there. */
 export const classes = rule({
   ids: ['one-class', 'missing-class', 'rare-class', 'labels-out-of-range'],

@@ -106,7 +106,7 @@ export const shortfall = rule({
     deviations: 2.5,
   },
   judge: (evidence, limits): Suspicion | null => {
-    const { losses, setup, step, epochs, moment, data, start } = evidence;
+    const { losses, setup, step, epochs, moment, data, start, movement } = evidence;
     if (!isLate(evidence) || losses.points.length < 2) return null;
     const isFlat = isStuck(evidence, limits.stuck);
     const curve = epochs.length >= 5 ? epochs.map(({ loss }) => loss) : losses.means(8);
@@ -159,12 +159,14 @@ export const shortfall = rule({
       };
     }
     if (!isFlat || step < limits.steps) return null;
+    // What a schedule has made of it is not what somebody would change.
+    const lr = setup.isScheduled ? (movement?.lr ?? setup.lr) : setup.lr;
     return {
       id: 'underfitting',
       verdict: 'warning',
       seen: `after ${step} steps the loss is ${short(losses.latest)}, and ${short(baselineOf(evidence))} is that of ${Number.isFinite(evidence.chance) ? 'knowing nothing' : 'the first step'}`,
       why: 'No gap between training and validation at a poor score asks for more capacity, or for another learning rate (course rows J23, J30)',
-      advice: `Try learning rates of ${Number((setup.lr * 10).toPrecision(1))} and ${Number((setup.lr / 10).toPrecision(1))} first, then twice the width`,
+      advice: `Try learning rates of ${Number((lr * 10).toPrecision(1))} and ${Number((lr / 10).toPrecision(1))} first, then twice the width`,
       change: { kind: 'widen', factor: 2 },
       confidence: start.activations.length === 0 ? 0.6 : 0.65,
     };

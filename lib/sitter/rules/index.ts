@@ -1,7 +1,7 @@
 // The one list of rules, in the order in which causes go before what they cause.
 
 import type { Rule } from '../evidence.js';
-import { classes, columns, leaks, nonFiniteData, order, sameInputs, scaleOfInputs, scaleOfTargets } from './data.js';
+import { classes, columns, extremeTargets, leaks, nonFiniteData, order, sameInputs, scaleOfInputs, scaleOfTargets } from './data.js';
 import { fewSteps, overfitting, shortfall } from './fit.js';
 import { denormals } from './denormals.js';
 import { dropout, normalization } from './modes.js';
@@ -24,6 +24,7 @@ export const rules: readonly Rule[] = Object.freeze([
   classes,
   scaleOfInputs,
   scaleOfTargets,
+  extremeTargets,
   leaks,
   splits,
   order,

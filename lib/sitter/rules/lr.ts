@@ -25,9 +25,18 @@ export const explosion = rule({
   ids: ['loss-exploded', 'learning-rate-too-high'],
   needs: ['losses'],
   source: 'Course rows J09, J12, J13, J15',
-  thresholds: { exploded: curveThresholds.exploded, steps: 5, unrecovered: 0.9, wild: 1.5, wildSteps: 30, points: 20, moved: 0.03 },
+  thresholds: {
+    exploded: curveThresholds.exploded,
+    steps: 5,
+    unrecovered: 0.9,
+    wild: 1.5,
+    wildSteps: 30,
+    points: 20,
+    moved: 0.03,
+    short: 0.01,
+  },
   judge: (evidence, limits): Suspicion[] => {
-    const { losses, setup, step } = evidence;
+    const { losses, setup, start, step } = evidence;
     const baseline = baselineOf(evidence);
     if (step < limits.steps || losses.points.length < 2) return [];
     const top = Math.max(losses.first, baseline);
@@ -52,8 +61,15 @@ export const explosion = rule({
     const hasPeaked = Math.max(...losses.means(limits.points).slice(1)) > limits.exploded * top;
     // What comes down from far above, quarter by quarter, is on its way.
     const hasRisen = losses.means(4).some((mean, i, all) => i > 0 && mean > all[i - 1]);
+    // Steps of one size that are short beside the weights jump over nothing: it is the batches that differ.
+    const isShort = stepsOfOneSize.has(setup.optimizer) && median((start?.weights ?? []).map((one) => setup.lr / sizeOf(one))) < limits.short;
     const isWild =
-      hasRisen && step >= limits.wildSteps && latest > limits.wild * baseline && latest > 0.5 * losses.first && losses.highest > 2 * latest;
+      !isShort &&
+      hasRisen &&
+      step >= limits.wildSteps &&
+      latest > limits.wild * baseline &&
+      latest > 0.5 * losses.first &&
+      losses.highest > 2 * latest;
     if (isExploded || isUnrecovered || hasPeaked || isWild) {
       const by = isExploded || losses.highest > 100 * top ? 100 : 10;
       found.push({

@@ -1,6 +1,6 @@
 // Rules of runs that are too slow: by what all their steps can do, by how far the weights went, and by losses that still fall at the end.
 
-import { type Evidence, type Suspicion, baselineOf, isStuck, percent, rule, short } from '../evidence.js';
+import { type Evidence, type Suspicion, baselineOf, isStuck, percent, rateText, rule, short } from '../evidence.js';
 import type { FindingId } from '../finding.js';
 import type { Look, WeightLook } from '../look.js';
 import { isLate, median, sizeOf, stepsOfOneSize, usual } from './lr.js';
@@ -152,10 +152,10 @@ const tooLow = (lr: number, value: number, seen: string): Suspicion => ({
 
 /** Weights that will not get anywhere by the end of the run. */
 export const shortSteps = rule({
-  ids: ['learning-rate-too-low'],
+  ids: ['learning-rate-too-low', 'stopped-too-early'],
   needs: ['losses', 'movement', 'start'],
   source: 'Course rows J07, J16, J24',
-  thresholds: { budget: 0.15, own: 0.005, slow: 0.2, ratio: 6e-4, fall: 0.3, known: 0.5, good: 1e-3, reach: 2, usual: 0.3 },
+  thresholds: { budget: 0.15, own: 0.005, slow: 0.2, ratio: 6e-4, fall: 0.3, known: 0.5, good: 1e-3, reach: 2, usual: 0.3, longest: 100 },
   judge: (evidence, limits) => {
     const { setup, losses, movement, start, step } = evidence;
     if (movement.steps === 0 || movement.weights.length === 0 || losses.points.length < 2 || isTuning(evidence, limits.known)) return null;
@@ -178,9 +178,28 @@ export const shortSteps = rule({
     if (found?.kind === 'oneSize' && found.reach > limits.reach) return null;
     let factor = 10;
     while (perStep > 0 && factor < 1e6 && perStep * factor < limits.good) factor *= 10;
-    const bearable = stepsOfOneSize.has(setup.optimizer) ? usual.oneSize : usual.gradient / 2;
-    const wanted = setup.optimizer === 'Adadelta' ? 1 : setup.lr === 0 ? bearable / 3 : Math.min(bearable, setup.lr * factor * 10);
-    const raised = Math.max(wanted, setup.lr * 10);
+    const kind = stepsOfOneSize.has(setup.optimizer) ? 'oneSize' : 'gradient';
+    const bearable = kind === 'oneSize' ? usual.oneSize : usual.gradient / 2;
+    // What a schedule has lowered is measured by where it began: that is the rate that somebody chose.
+    const lr = setup.isScheduled ? Math.max(movement.lr, setup.lr) : setup.lr;
+    const seen = `a step moves the weights by ${short(perStep)} of their size, all ${total} steps of the run by ${percent(budget)} at most, and the loss fell by ${percent(fall)} in ${step} steps`;
+    const last = evidence.epochs.at(-1)?.lr ?? setup.lr;
+    const course = last < lr ? `the schedule takes it from ${rateText(lr)} to ${rateText(last)}` : `with ${short(lr)}`;
+    if (setup.isScheduled && last < lr && lr >= limits.usual * usual[kind]) {
+      const epochs = Math.ceil(setup.epochs * Math.min(limits.longest, Math.max(2, 1 / budget)));
+      return {
+        id: 'stopped-too-early',
+        verdict: 'fault',
+        isMild: budget >= limits.budget,
+        seen: `the run is too short for its learning rate: ${course}, ${seen}`,
+        why: 'A schedule lowers the rate by the length of the run; in a short one it is low before much was learned (course rows J07, J18)',
+        advice: `Train for ${epochs} epochs`,
+        change: { kind: 'epochs', value: epochs },
+        confidence: 0.7,
+      };
+    }
+    const wanted = setup.optimizer === 'Adadelta' ? 1 : lr === 0 ? bearable / 3 : Math.min(bearable, lr * factor * 10);
+    const raised = Math.max(wanted, lr * 10);
     // At a usual rate it is the gradients that are small: steps that follow their size stay so.
     const isUsual = setup.optimizer === 'SGD' && setup.lr >= limits.usual * usual.gradient;
     return {
@@ -188,7 +207,7 @@ export const shortSteps = rule({
       verdict: 'fault',
       isMild: budget >= limits.budget,
       ...(budget < limits.own && { onlyBy: noGradient }),
-      seen: `learning rate too low: with ${short(setup.lr)}, a step moves the weights by ${short(perStep)} of their size, all ${total} steps of the run by ${percent(budget)} at most, and the loss fell by ${percent(fall)} in ${step} steps`,
+      seen: `learning rate too low: ${course}, ${seen}`,
       why: 'A step is to move weights by about a thousandth of their size; far less, and the run ends where it began (course rows J07, J24)',
       advice: isUsual
         ? `Take new Adam(model, { lr: ${usual.oneSize} }), whose steps do not shrink with the gradient, or try ${Number(raised.toPrecision(1))}`
