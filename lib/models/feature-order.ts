@@ -1,11 +1,17 @@
 // The order of the features that weights read or give, where they are flattened images or become images: their axes, followed through a forward pass by shapes.
 
+import type { DType } from '../dtype.js';
+import { NodegradError } from '../errors.js';
 import { inMode } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
+import { Flatten } from '../layers/shape.js';
+import { isBuiltIn } from '../names.js';
 import type { Plan } from '../ops/define.js';
+import { currentPath } from '../ops/emit.js';
 import { trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import { type TensorTree, tensorsOf } from '../tree.js';
 import {
   type Axes,
   type Factor,
@@ -47,12 +53,15 @@ const withWeights = new Set(['rnn', 'lstm', 'gru', 'gather_rows']);
  *
  * @param inputShape - Of one example.
  * @param isFirst - Whether images come in with their channels first.
+ * @param example - What comes in, one or several examples of it, in the place of `inputShape`.
  */
 export function featureOrders(
   model: AnyLayer,
   inputShape: readonly number[],
   isFirst: boolean,
+  example?: TensorTree,
 ): Map<AnyTensor, ReadonlyMap<number, FeatureOrder>> {
+  let hasImages = false;
   const found = new Map<AnyTensor, Map<number, FeatureOrder>>();
   const known = new Map<AnyTensor, Axes>();
   // By the weight that gives them.
@@ -82,12 +91,14 @@ export function featureOrders(
   };
   const observer = {
     view(input: AnyTensor, output: AnyTensor): void {
+      hasImages ||= output.rank > 3;
       const from = roots.get(input);
       if (from !== undefined) roots.set(output, from);
       else if (input.size === output.size) known.set(output, viewed(axesOf(input), output.shape));
       else if (input.rank === output.rank) known.set(output, kept(axesOf(input), output.shape));
     },
     execute({ name }: { name: string }, outputs: readonly AnyTensor[], inputs: readonly AnyTensor[], { ints }: Plan): void {
+      hasImages ||= onImages.has(name) || outputs.some((output) => output.rank > 3);
       const activations = inputs.filter((input) => !roots.has(input));
       if (activations.length === 0) {
         for (const output of outputs)
@@ -146,17 +157,64 @@ export function featureOrders(
       }
     },
   };
-  const letters = inputShape.length !== 3 ? undefined : isFirst ? 'nchw' : 'nhwc';
+  const shapes = example === undefined ? [[model.fileFacts?.batchSize ?? 1, ...inputShape]] : [];
+  const { leaves, structure } = example === undefined ? { leaves: [], structure: null } : tensorsOf(example, 'options.example');
+  const incoming = [
+    ...shapes.map((shape) => ({ shape, dtype: 'float32' as const })),
+    // One example of each, whose axis takes no part in any order.
+    ...leaves.map(({ shape, dtype }) => ({ shape: [1, ...shape.slice(1)], dtype: dtype as DType })),
+  ];
+  hasImages = incoming.some(({ shape }) => shape.length > 3);
+  const letters = ({ length }: readonly number[]): string | undefined => (length !== 4 ? undefined : isFirst ? 'nchw' : 'nhwc');
   const outputs = inMode(model, false, () =>
-    trace([{ shape: [model.fileFacts?.batchSize ?? 1, ...inputShape], dtype: 'float32' }], observer, (x) => {
-      known.set(x, axes(x.shape, letters));
-      return trainingOutputsOf(model, x);
+    trace(incoming, observer, (...all) => {
+      for (const x of all) known.set(x, axes(x.shape, letters(x.shape)));
+      return trainingOutputsOf(model, structure === null ? all[0] : (structure.rebuild(all) as AnyTensor));
     }),
   );
+  // Sequences and rows of a table have one order here and there.
+  if (!hasImages) return new Map();
   // Images like those that come in, as an autoencoder gives.
   for (const [output] of outputs)
-    if (output instanceof Tensor && letters === 'nhwc' && output.shape.slice(1).join() === inputShape.join()) noteImage(axesOf(output));
+    if (
+      output instanceof Tensor &&
+      !isFirst &&
+      incoming.some(({ shape }) => shape.length === 4 && shape.slice(1).join() === output.shape.slice(1).join())
+    )
+      noteImage(axesOf(output));
   for (const { users, order } of given.values())
     if (order !== null && order !== 'channels first') for (const [user, at] of users) note(user, at, order);
   return found;
+}
+
+/**
+ * Whether the model may flatten images, as far as can be told without the shape of an example: some layer of a user's own is there, and no vector or sequence that the
+ * first weights take goes through without a reshape.
+ */
+export function mayFlatten(model: AnyLayer): boolean {
+  const layers = model.namedLayers();
+  if ([...layers.values()].every(isBuiltIn)) return false;
+  const first = model.parameters().find(({ rank }) => rank > 1);
+  if (first === undefined) return false;
+  const inner = (path: string): boolean => {
+    const layer = layers.get(path);
+    return layer !== undefined && isBuiltIn(layer) && !(layer instanceof Flatten);
+  };
+  for (const shape of [[first.shape[0]], [7, first.shape[0]], [7]]) {
+    let isReshaped = false;
+    const observer = {
+      execute: () => {},
+      view: () => {
+        isReshaped ||= !inner(currentPath());
+      },
+    };
+    try {
+      inMode(model, false, () => trace([{ shape: [2, ...shape], dtype: 'float32' }], observer, (x) => trainingOutputsOf(model, x)));
+      return isReshaped;
+    } catch (error) {
+      // Something else comes in.
+      if (!(error instanceof NodegradError) && !(error instanceof TypeError)) throw error;
+    }
+  }
+  return true;
 }

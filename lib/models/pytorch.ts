@@ -1,6 +1,6 @@
 // Weights of PyTorch: names and layouts of torch.nn, in and out.
 
-import { isMap } from '../foreign.js';
+import { isMap, isPlainObject } from '../foreign.js';
 import { checkPath } from '../io/atomic.js';
 import { type Safetensors, type SafetensorsWriteOptions, readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } from '../errors.js';
@@ -12,13 +12,14 @@ import { Linear } from '../layers/linear.js';
 import { Flatten } from '../layers/shape.js';
 import { join } from '../layers/fields.js';
 import { checkNormPlace, normPlaceOf, spreadAttention } from './attention-weights.js';
-import { featureOrders } from './feature-order.js';
+import { featureOrders, mayFlatten } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
 import type { FeatureOrder } from './image-axes.js';
 import { type LoadReport, everyPlace, itemsOf, listOf } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type ProgressOption, streamOf } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
+import type { TensorTree } from '../tree.js';
 import { gatherRecurrent, recurrentNames, spreadRecurrent } from './recurrent-weights.js';
 
 /** What {@link loadPyTorch} and {@link savePyTorch} want to know of a model. */
@@ -28,6 +29,13 @@ export interface PyTorchOptions {
    * itself, or {@link loadPyTorch} was told before.
    */
   inputShape?: readonly number[];
+  /** What comes in, in the place of `inputShape`: a tree of tensors for a model of several inputs, as in {@link saveOnnx}. */
+  example?: TensorTree;
+  /**
+   * How PyTorch flattens images, for the whole model or by the name of a weight there: `'CHW'`, channel by channel, as `nn.Flatten` and `flatten(1)` do, or `'HWC'`,
+   * pixel by pixel, as after `flatten(2).transpose(1, 2)`; such rows are not turned, and their order is not asked for. Default `'CHW'`.
+   */
+  flattened?: 'CHW' | 'HWC' | Readonly<Record<string, 'CHW' | 'HWC'>>;
   /** Where progress goes: a bar on a terminal, for files that take longer than a second; false for none. Default: standard error. */
   progress?: ProgressOption;
 }
@@ -64,34 +72,52 @@ interface Place {
 function placesOf(model: AnyLayer, options: PyTorchOptions): Map<string, Place> {
   checkLayer(model);
   const layers = [...model.namedLayers()];
+  const { example } = options;
   const inputShape = inputShapeOf(model as AnyLayer, options.inputShape);
+  const isPixels = isPixelsBy(options.flattened);
   const has = (kind: abstract new (...given: never[]) => unknown): boolean => layers.some(([, layer]) => layer instanceof kind);
-  if (inputShape === null && has(Linear) && (has(Flatten) || has(Conv2d) || has(ConvTranspose2d))) {
+  const isUnknown = inputShape === null && example === undefined && options.flattened !== 'HWC';
+  if (isUnknown && ((has(Linear) && (has(Flatten) || has(Conv2d) || has(ConvTranspose2d))) || mayFlatten(model))) {
     throw new ArgumentError(
-      'rows of a Linear behind a Flatten, and outputs of one that become images, are in the order of channels, height, width in PyTorch, and of height, width, channels here: ' +
-        'give options.inputShape, the shape of one example ([height, width, channels] of an image), from which that order follows',
+      'rows of a Linear behind a Flatten or reshape, and outputs of one that become images, are in the order of channels, height, width in PyTorch, and of height, width, channels here: ' +
+        'give options.inputShape, the shape of one example ([height, width, channels] of an image, [time] or [time, features] of a sequence), from which that order follows, ' +
+        "or options.example, tensors of what comes in; { flattened: 'HWC' } takes all rows as they are",
     );
   }
   const orders =
-    inputShape === null
+    isUnknown || options.flattened === 'HWC'
       ? new Map<AnyTensor, ReadonlyMap<number, FeatureOrder>>()
-      : featureOrders(model, inputShape, model.fileFacts?.isFirst === true);
+      : featureOrders(model, inputShape ?? [], model.fileFacts?.isFirst === true, example);
   const places = new Map<string, Place>();
   const known = new Map<AnyTensor, string>([...model.namedState()].map(([path, value]) => [value, path]));
   for (const [path, layer] of everyPlace(model)) {
     for (const [name, value] of itemsOf(layer)) {
       const { name: theirs = name, axes = null } = layer.pytorchItems[name] ?? {};
-      const own = orders.get(value) ?? new Map<number, FeatureOrder>();
-      for (const order of own.values()) checkOrder(order, join(path, name), model, inputShape as readonly number[]);
+      const isLeft = isPixels(join(path, theirs)) || isPixels(join(path, name));
+      const own = (isLeft ? undefined : orders.get(value)) ?? new Map<number, FeatureOrder>();
+      for (const order of own.values()) checkOrder(order, join(path, name), model, inputShape ?? []);
       places.set(join(path, theirs), { path: join(path, name), known: known.get(value) as string, shape: value.shape, axes, orders: own });
     }
   }
   return places;
 }
 
+/** Whether the rows of a weight of this name stay as they are. */
+function isPixelsBy(flattened: PyTorchOptions['flattened']): (name: string) => boolean {
+  const orders = ['CHW', 'HWC'] as const;
+  if (!isPlainObject(flattened)) {
+    const all = checkChoice((flattened ?? 'CHW') as string, 'options.flattened', orders);
+    return () => all === 'HWC';
+  }
+  const byName = new Map(
+    Object.entries(flattened).map(([name, order]) => [name, checkChoice(order as string, `options.flattened['${name}']`, orders)]),
+  );
+  return (name) => byName.get(name) === 'HWC';
+}
+
 /** Refuses an order of features that is not known, or that PyTorch's is not known for. */
 function checkOrder(order: FeatureOrder, path: string, model: AnyLayer, [first, second, third]: readonly number[]): void {
-  const own = 'Permute the rows yourself, from the order there to that here, and use model.loadStateDict()';
+  const own = `Permute the rows yourself, from the order there to that here; { flattened: { '${path}': 'HWC' } } then takes them as they are`;
   if (order === 'unknown') {
     throw new ArgumentError(
       `the order of the features of '${path}' is not known: between it and images stands an operation that moves features, other than Flatten, reshape and transpose([0, 3, 1, 2]). ${own}`,
@@ -137,6 +163,9 @@ function toPyTorch(value: AnyTensor, place: Place): AnyTensor {
   const theirs = reordered(value, place, 'pixels');
   return place.axes === null ? theirs : theirs.transpose(place.axes);
 }
+
+const isPermuted = (wanted: readonly number[], given: readonly number[]): boolean =>
+  wanted.length > 1 && [...wanted].sort().join() === [...given].sort().join();
 
 // The shape that a value has in PyTorch.
 const theirShape = ({ axes, shape }: Place): readonly number[] => axes?.map((axis) => shape[axis]) ?? shape;
@@ -186,7 +215,15 @@ export async function loadPyTorch(
     strict = true,
     prefix = '',
     otherShapes,
-  } = checkOptions<LoadPyTorchOptions>(options, 'options', ['inputShape', 'progress', 'strict', 'prefix', 'otherShapes']);
+  } = checkOptions<LoadPyTorchOptions>(options, 'options', [
+    'inputShape',
+    'example',
+    'flattened',
+    'progress',
+    'strict',
+    'prefix',
+    'otherShapes',
+  ]);
   const { progress } = options;
   streamOf(progress);
   const others = checkChoice(otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
@@ -204,7 +241,9 @@ export async function loadPyTorch(
       `'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}` +
         (unknown.length > 0
           ? `. The model has no place for ${listOf(unknown)}`
-          : ". { otherShapes: 'skip' } leaves what does not fit as it is"),
+          : (isPermuted(wanted, value.shape)
+              ? `. Its axes are in another order: transpose() '${name}' in the Map that readSafetensors() gives, and load that`
+              : '') + ". { otherShapes: 'skip' } leaves what does not fit as it is"),
     );
   gatherRecurrent(model, named, others === 'skip' ? null : misfit);
   const state = new Map<string, AnyTensor>();
@@ -228,6 +267,10 @@ export async function loadPyTorch(
     );
   }
   const found = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
+  if (!strict && found.size === 0 && places.size > 0)
+    throw new ArgumentError(
+      `nothing of this would be loaded: no name is one of the model's. It has ${listOf([...given.keys()])}; the model has ${listOf([...places.keys()])}`,
+    );
   for (const [name, { known }] of places) {
     if (!found.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
@@ -249,7 +292,7 @@ export async function loadPyTorch(
  */
 export async function savePyTorch(model: AnyLayer, path: string, options: SavePyTorchOptions = {}): Promise<void> {
   checkPath(path);
-  const { dtype, progress } = checkOptions<SavePyTorchOptions>(options, 'options', ['inputShape', 'progress', 'dtype']);
+  const { dtype, progress } = checkOptions<SavePyTorchOptions>(options, 'options', ['inputShape', 'example', 'flattened', 'progress', 'dtype']);
   streamOf(progress);
   const places = placesOf(model, options);
   const state = model.stateDict();
