@@ -50,16 +50,28 @@ export const wordsOf = (names, all = []) =>
 
 const columns = ['pytorch', 'keras', 'tfjs', 'others'];
 
+/** Whether all names for it are its own but for capitals, underscores and the module before them: nobody need look these up. */
+const isEqual = (row) => {
+  const plain = (name) => name.replace(/^.*\./, '').replaceAll('_', '').toLowerCase();
+  return row.shown === undefined && columns.flatMap((column) => row[column] ?? []).every((name) => plain(name) === plain(row.here));
+};
+
 /** The table of names that stands in the guide on other frameworks, under the headings of lib/index.ts. */
 export function namesTable(text, headings) {
   const rows = JSON.parse(text);
-  const lines = ['| PyTorch | Keras | tfjs | others | here |', '|---|---|---|---|---|'];
+  const equal = rows.filter(isEqual).map(({ here }) => `\`${here}\``);
+  const lines = [
+    `The same but for capitals and the module before it: ${equal.join(', ')}.`,
+    '',
+    '| PyTorch | Keras | tfjs | others | here |',
+    '|---|---|---|---|---|',
+  ];
   for (const heading of new Set(headings.values())) {
-    const those = rows.filter(({ here }) => headings.get(here.split('.')[0]) === heading);
+    const those = rows.filter((row) => headings.get(row.here.split('.')[0]) === heading && !isEqual(row));
     if (those.length > 0) lines.push(`| **${heading}** | | | | |`);
     for (const row of those) {
       const cells = columns.map((column) => (row[column] ?? []).map((name) => `\`${name}\``).join(', '));
-      lines.push(`| ${cells.join(' | ')} | \`${row.here}\` |`);
+      lines.push(`| ${cells.join(' | ')} | ${row.shown ?? `\`${row.here}\``} |`);
     }
   }
   return lines.join('\n');

@@ -49,6 +49,16 @@ test('the names that people look for first lead where they should', (t) => {
   t.deepEqual(found('state_dict'), ['Layer.stateDict']);
 });
 
+test('the table of names shows nothing that cannot be imported, and no loss that is another formula', (t) => {
+  const rows = JSON.parse(read('docs/aliases.json')) as { readonly here: string; readonly shown?: string }[];
+  const types = rows.filter(({ here, shown }) => shown === undefined && !(here.split('.')[0] in nodegrad));
+  t.deepEqual(types, [], 'a type alone: say in `shown` what is written in its place');
+  const found = (word: string) => [...aliases].filter(([, names]) => names.some(({ name }) => name.endsWith(word))).map(([here]) => here);
+  t.deepEqual(found('HingeEmbeddingLoss'), []);
+  t.deepEqual(found('LambdaLR'), ['Schedule']);
+  t.deepEqual(found('torch.gather'), ['pick']);
+});
+
 test('lib/index.ts puts every exported name under a heading, and README lists every guide', (t) => {
   for (const name of Object.keys(nodegrad)) t.true(headings.has(name), name);
   const guides = guidesOf(read('README.md'));
