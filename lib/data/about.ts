@@ -12,6 +12,8 @@ export interface AboutData {
   readonly isWithoutTarget: boolean;
   /** By what its targets were scaled: they are (f(y) − mean) / std. Null where they are as they were. */
   readonly scale: TargetScale | null;
+  /** The set as it was before inputs were transformed or targets scaled: the same examples in the same order. Where it is not there, nothing was done, or nobody knows. */
+  readonly origin?: AnyDataset;
 }
 
 /** What scaled targets, as a data set of one's own says it: a fitted {@link TargetScaler}. */
@@ -30,8 +32,6 @@ export interface TargetScale {
   readonly std: ArrayLike<number>;
   /** Whether f is the logarithm, and else y itself. */
   readonly log: boolean;
-  /** The set whose targets were scaled, where it is known: its rows are those of the scaled one. */
-  readonly of?: AnyDataset;
 }
 
 const known = new WeakMap<object, AboutData>();
@@ -44,13 +44,16 @@ export function note(data: object, about: Partial<AboutData> = {}): void {
 /** Says of a data set what is known of the one that it is made of, but for what is said here. */
 export function handOn(data: object, from: object, but: Partial<AboutData> = {}): void {
   const about = aboutData(from);
-  if (about !== null) known.set(data, { ...about, ...but });
+  if (about !== null) known.set(data, { ...about, origin: undefined, ...but }); // a part has other examples
 }
 
 /** What is known of a data set; null of one that nobody has said anything of. */
 export function aboutData(data: object): AboutData | null {
   return known.get(data) ?? saidBy(data);
 }
+
+/** The examples as they were before transforms and scaling, in the same order. */
+export const originOf = (data: AnyDataset): AnyDataset => known.get(data)?.origin ?? data;
 
 function saidBy(data: object): AboutData | null {
   const { targetScaler } = data as { targetScaler?: ScalesTargets | null };

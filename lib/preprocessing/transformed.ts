@@ -1,6 +1,6 @@
 // A data set seen through a transform: what it gives in memory is transformed once, other sets batch by batch.
 
-import { aboutData, handOn } from '../data/about.js';
+import { aboutData, handOn, originOf } from '../data/about.js';
 import { checkAnyDataset, checkBatch, memoryOf, whenThere } from '../data/contract.js';
 import { type Streamed, isStreamed } from '../data/cursor.js';
 import {
@@ -81,7 +81,7 @@ class TransformedDataset<X extends DType, Y extends BatchPart> implements Datase
     if (data.classes !== undefined) this.classes = data.classes;
     if (data.labels !== undefined) this.labels = () => data.labels!();
     if (data.fileOf !== undefined) this.fileOf = (index) => data.fileOf!(index);
-    handOn(this, data, { columns: transform.namesAfter(aboutData(data)?.columns ?? null) });
+    handOn(this, data, { columns: transform.namesAfter(aboutData(data)?.columns ?? null), origin: originOf(data as AnyDataset) });
     if (isStreamed(data)) this.stream = (request) => this.#streamed(data.stream(request));
     if (isInMemory(data) && memoryOf(data).inputs instanceof Tensor) {
       let made: ExampleMemory<Transformed<X>, Y> | null = null;

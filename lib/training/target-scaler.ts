@@ -1,6 +1,6 @@
 // Targets of regression that are scaled while a model trains, and what gives the trained model their units.
 
-import { type TargetScale, aboutData, note } from '../data/about.js';
+import { type TargetScale, aboutData, note, originOf } from '../data/about.js';
 import { checkDataset, memoryOf, whenThere } from '../data/contract.js';
 import { isClassIndices } from '../data/class-indices.js';
 import {
@@ -203,7 +203,7 @@ class ScaledTargets implements Dataset<BatchPart, 'float32'> {
     if (data.split !== undefined) this.split = data.split;
     if (data.features !== undefined) this.features = data.features;
     if (data.target !== undefined) this.target = data.target;
-    note(this, { ...aboutData(data), scale: { ...scale, of: data } });
+    note(this, { ...aboutData(data), scale, origin: originOf(data) });
     if (!isInMemory(data)) return;
     let made: ExampleMemory<BatchPart, 'float32'> | null = null;
     this.memory = () => {

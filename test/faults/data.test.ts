@@ -214,7 +214,7 @@ const breaches: [what: string, more: Loose, message: RegExp][] = [
   ['one example', { batch: (i: Int32Array) => ({ inputs: batch(i).inputs.slice(0, 1).reshape([4]), targets: zeros([], { dtype: 'int32' }) }) }, /asked for 10 examples, .* inputs of shape \[4\]/],
   ['nothing', { batch: () => undefined }, /Tensor for `inputs of a batch of data set 'mine'`, received undefined/],
   ['arrays', { batch: () => ({ inputs: [[1, 2, 3, 4]], targets: [0] }) }, /Tensor for `inputs of a batch of data set 'mine'`, received an array/],
-  ['a pair', { batch: (i: Int32Array) => [batch(i).inputs, batch(i).targets] }, /Tensor for `inputs of a batch of data set 'mine'`, received undefined/],
+  ['a pair', { batch: (i: Int32Array) => [batch(i).inputs, batch(i).targets] }, /'mine' gave an array: it must give an object, \{ inputs, targets \}/],
   ['another shape', { inputShape: [5] }, /'mine' names the inputShape \[5\], and has inputs of shape \[10, 4\]/],
   ['another target shape', { targetShape: [1] }, /'mine' names the targetShape \[1\], and has targets of shape \[10\]/],
   ['a later dtype', { batch: (i: Int32Array) => (i[0] < 10 ? batch(i) : { ...batch(i), targets: batch(i).targets.to('float32') }) }, /'mine' made batches of int32 and of float32/],

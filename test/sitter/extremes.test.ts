@@ -9,12 +9,14 @@ import {
   Sequential,
   SGD,
   Sitter,
+  StandardScaler,
   TargetScaler,
   Tensor,
   TensorDataset,
   preflight,
   setSeed,
   split,
+  transformed,
 } from '../../lib/index.js';
 import { extremesOf } from '../../lib/sitter/extremes.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -51,6 +53,8 @@ test('of scaled targets, and of a part of a set, value and row are those of the 
   const [part] = parts.filter((one) => extremesOf(one) !== null);
   t.like(extremesOf(part), { rows: [2699] });
   t.like(extremesOf(new TargetScaler().fit(data).scaled(part)), { rows: [2699], values: [40_000_000] });
+  const scaledPart = new TargetScaler().fit(data).scaled(part);
+  t.like(extremesOf(transformed(scaledPart, new StandardScaler().fit(scaledPart))), { rows: [2699], values: [40_000_000] });
   t.is(extremesOf(new TargetScaler({ log: true }).fit(data).scaled(data)), null, 'logarithms bring it near');
 });
 
