@@ -236,14 +236,16 @@ export async function loadPyTorch(
   const named = inTorchvisionNames(given, known);
   const unknown = [...named.keys()].filter((name) => !known.has(name));
   // Names that the model lacks say more than a shape, as those of a second direction do.
+  const adviceFor = (name: string, wanted: readonly number[], { shape }: AnyTensor): string => {
+    if (unknown.length > 0) return `. The model has no place for ${listOf(unknown)}`;
+    const order = isPermuted(wanted, shape)
+      ? `. Its axes are in another order: transpose() '${name}' in the Map that readSafetensors() gives, and load that`
+      : '';
+    return `${order}. { otherShapes: 'skip' } leaves what does not fit as it is`;
+  };
   const misfit = (name: string, wanted: readonly number[], value: AnyTensor): ShapeError =>
     new ShapeError(
-      `'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}` +
-        (unknown.length > 0
-          ? `. The model has no place for ${listOf(unknown)}`
-          : (isPermuted(wanted, value.shape)
-              ? `. Its axes are in another order: transpose() '${name}' in the Map that readSafetensors() gives, and load that`
-              : '') + ". { otherShapes: 'skip' } leaves what does not fit as it is"),
+      `'${name}' expects PyTorch's shape ${describeShape(wanted)}, received ${describeShape(value.shape)}${adviceFor(name, wanted, value)}`,
     );
   gatherRecurrent(model, named, others === 'skip' ? null : misfit);
   const state = new Map<string, AnyTensor>();

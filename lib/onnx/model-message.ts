@@ -3,6 +3,7 @@
 import type { DType } from '../dtype.js';
 import { ArgumentError, NodegradError, checkChoice, checkFlag, checkInteger, expected } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
+import { Embedding } from '../layers/embedding.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { preprocessingOf } from '../preprocessing/of-model.js';
 import type { Transform } from '../preprocessing/transform.js';
@@ -187,9 +188,12 @@ function forwardOf(
   };
   const attempt = (): Forward => pass(batchSize ?? markers[0]);
   let one = attempt();
-  // What is only looked up in a table is indices.
+  // What a layer looks up in its table is indices, whatever else asks for it; so is what is only looked up.
   const readers = one.steps.filter((step) => step.inputs.includes(one.inputs[0]));
-  if (mayBeIndices && readers.length > 0 && readers.every(({ op, outputs }) => op === 'cast' && (outputs[0].dtype as DType) === 'int32')) {
+  const casts = readers.filter(({ op, outputs }) => op === 'cast' && (outputs[0].dtype as DType) === 'int32');
+  const layers = model.namedLayers();
+  const isLookedUp = casts.length > 0 && (casts.length === readers.length || casts.some(({ path }) => layers.get(path) instanceof Embedding));
+  if (mayBeIndices && isLookedUp) {
     inputs.given[0] = { ...inputs.given[0], dtype: 'int32' };
     one = attempt();
   }

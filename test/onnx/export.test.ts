@@ -252,6 +252,18 @@ test('preprocessing that looks at values, as that of a table does, is refused wi
   t.deepEqual(types(await graphOf(model, { preprocessing: false, inputShape: [3] })), ['Gemm']);
 });
 
+test('indices of words that are also compared come in as int64', async (t) => {
+  class Masked extends lib.Model {
+    readonly words = new lib.Embedding(9, 4);
+    forward(x: lib.Tensor): lib.Tensor {
+      const counts = x.greater(0).to('float32').reshape([x.shape[0], 5, 1]);
+      return this.words.forward(x as never).mul(counts as lib.Tensor);
+    }
+  }
+  const { input } = await graphOf(new Masked(), { inputShape: [5] });
+  t.is(input?.[0].type?.tensorType?.elemType, 7);
+});
+
 test('indices come in as int64 where a table is looked up, as int32 or bytes where it is said', async (t) => {
   const model = new Sequential([new lib.Embedding(5, 2)]);
   const typesOf = async (options: lib.OnnxExportOptions) =>
