@@ -50,7 +50,9 @@ export function checkSequences(name: string, input: unknown, features: number): 
 /** @internal Refuses what comes behind the one input: key, value and masks of other frameworks. */
 export function refuseFurther(name: string, more: readonly unknown[], form: string): void {
   if (more.every((one) => one === undefined)) return;
-  throw new ArgumentError(`[${name}] forward() takes one argument, received ${more.length + 1}: give { ${form} } in its place. In a mask 1 counts, 0 is padding`);
+  throw new ArgumentError(
+    `[${name}] forward() takes one argument, received ${more.length + 1}: give { ${form} } in its place. In a mask 1 counts, 0 is padding`,
+  );
 }
 
 /**

@@ -11,7 +11,14 @@ import { gelu } from '../ops/smooth_activations.js';
 import { choice, integer, readOptions } from '../options.js';
 import { Parameter } from '../parameter.js';
 import { Tensor } from '../tensor.js';
-import { MultiHeadAttention, type MultiHeadAttentionOptions, type Sequences, attentionOptions, checkSequences, refuseFurther } from './attention.js';
+import {
+  MultiHeadAttention,
+  type MultiHeadAttentionOptions,
+  type Sequences,
+  attentionOptions,
+  checkSequences,
+  refuseFurther,
+} from './attention.js';
 import { LayerNorm } from './group-norm.js';
 import { Layer } from './layer.js';
 import { Linear } from './linear.js';
