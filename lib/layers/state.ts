@@ -176,19 +176,30 @@ function isSame(a: AnyTensor, b: AnyTensor): boolean {
   return left.length === right.length && left.every((value: number, i: number) => Object.is(value, right[i]));
 }
 
-/** Refuses a copy of a model that config() and fromConfig() made with other parameters or buffers than the model has. */
-export function checkSameState(originals: ReadonlyMap<string, AnyTensor>, copies: ReadonlyMap<string, AnyTensor>): void {
+/** The first place where two models differ in parameters or buffers, and what each has there; null where they do not. */
+export function differenceOf(
+  originals: ReadonlyMap<string, AnyTensor>,
+  copies: ReadonlyMap<string, AnyTensor>,
+): { readonly path: string; readonly wanted: string; readonly given: string } | null {
   const at = (state: ReadonlyMap<string, AnyTensor>, path: string): string => {
     const item = state.get(path);
     return item === undefined ? 'nothing' : describeShape(item.shape);
   };
   for (const path of new Set([...originals.keys(), ...copies.keys()])) {
     const [wanted, given] = [at(originals, path), at(copies, path)];
-    if (wanted === given) continue;
-    throw new ArgumentError(
-      `the model cannot be copied: config() and fromConfig() give it ${given} at '${path}', where it has ${wanted}. A layer that was put in later must stand in config()`,
-    );
+    if (wanted !== given) return { path, wanted, given };
   }
+  return null;
+}
+
+/** Refuses a copy of a model that config() and fromConfig() made with other parameters or buffers than the model has. */
+export function checkSameState(originals: ReadonlyMap<string, AnyTensor>, copies: ReadonlyMap<string, AnyTensor>): void {
+  const difference = differenceOf(originals, copies);
+  if (difference === null) return;
+  const { path, wanted, given } = difference;
+  throw new ArgumentError(
+    `the model cannot be copied: config() and fromConfig() give it ${given} at '${path}', where it has ${wanted}. A layer that was put in later must stand in config()`,
+  );
 }
 
 /** Copies of tensors by their names, which later updates leave as they are. */

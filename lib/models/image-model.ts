@@ -5,6 +5,7 @@ import { He } from '../initializers/he.js';
 import type { Initializer } from '../initializers/initializer.js';
 import { Normal } from '../initializers/normal.js';
 import { Conv2d, type Conv2dOptions } from '../layers/convolution.js';
+import { Layer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import type { AdaptiveAvgPool2d } from '../layers/pooling.js';
 import type { Tensor } from '../tensor.js';
@@ -52,7 +53,17 @@ export abstract class ImageModel<O extends Required<ImageModelOptions>> extends 
   }
 
   override config(): O {
-    return { ...this.#options };
+    return { ...this.#options, classes: this.#scores() };
+  }
+
+  /** Outputs: those that it was built with, or those of a `Linear` that was put in place of its last one. */
+  #scores(): number {
+    const { fc, classifier: last } = this as { readonly fc?: unknown; readonly classifier?: unknown };
+    for (const head of [fc, last]) {
+      const linear = head instanceof Layer && head.children().size > 0 ? [...head.children().values()].at(-1) : head;
+      if (linear instanceof Linear) return linear.outFeatures;
+    }
+    return this.#options.classes;
   }
 }
 

@@ -76,7 +76,8 @@ function checkValue(place: AnyTensor, value: AnyTensor | undefined, path: string
   const fits = isFloat(place.dtype) ? isReal(value.dtype) : value.dtype === place.dtype;
   if (!fits || describeShape(value.shape) !== describeShape(place.shape)) {
     throw new FileFormatError(
-      `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for ${isFloat(place.dtype) ? 'floats' : place.dtype} of shape ${describeShape(place.shape)}`,
+      `${source}: tensor ${describe(path)} is ${value.dtype} ${describeShape(value.shape)}, its architecture asks for ${isFloat(place.dtype) ? 'floats' : place.dtype} of shape ${describeShape(place.shape)}. ` +
+        `Weights of a model with another layer there: build it so, as resnet18({ classes: 4 }), and fill it with model.load(path)`,
     );
   }
 }

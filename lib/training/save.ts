@@ -5,11 +5,12 @@ import { checkPath, writeFileAtomic } from '../io/atomic.js';
 import { encodeSafetensors, readSafetensors } from '../io/safetensors.js';
 import { join } from '../layers/fields.js';
 import type { AnyLayer } from '../layers/layer.js';
-import { describeModel } from '../layers/registry.js';
-import type { LoadOptions, LoadReport } from '../layers/state.js';
+import { type ModelDescription, buildModel, describeModel } from '../layers/registry.js';
+import { type LoadOptions, type LoadReport, differenceOf } from '../layers/state.js';
 import { preprocessingOf, setPreprocessing } from '../preprocessing/of-model.js';
 import { betweenSteps } from '../program/driver.js';
 import { info } from '../runtime.js';
+import { withSeed } from '../seed.js';
 import type { AnyTensor } from '../tensor.js';
 import { checkClassCount, classNamesOf, scoresOf, setClassNames } from './class-names.js';
 import { frozenOf } from './frozen.js';
@@ -19,10 +20,12 @@ import { warnInTraining } from './under-way.js';
 
 /** `model.toBytes()`: weights by path, and the architecture as JSON under `architecture` in the metadata. */
 export function toBytes(model: AnyLayer): Uint8Array {
+  const description = describeModel(model);
+  checkDescribed(model, description);
   const metadata = new Map([
     ['format', format],
     ['nodegrad', info().version],
-    ['architecture', JSON.stringify(describeModel(model))],
+    ['architecture', JSON.stringify(description)],
   ]);
   const names = classNamesOf(model);
   if (names !== null) {
@@ -38,6 +41,26 @@ export function toBytes(model: AnyLayer): Uint8Array {
     metadata.set('preprocessing', JSON.stringify({ ...preprocessing.describe(), inputShape: preprocessing.inputShape }));
   const learned = [...(preprocessing?.stateDict() ?? [])].map(([name, value]) => [`${learnedBelow}${name}`, value] as const);
   return betweenSteps(() => encodeSafetensors(new Map<string, AnyTensor>([...model.stateDict(), ...learned]), metadata));
+}
+
+/** Refuses a model whose description is that of another one, as where a layer was put in place of one of its own: nobody could load the file. */
+function checkDescribed(model: AnyLayer, description: ModelDescription): void {
+  // Under a seed of its own: a run that is saved in between goes on as if it had not been.
+  const built = withSeed(0, () => {
+    try {
+      return buildModel(JSON.parse(JSON.stringify(description)));
+    } catch {
+      return null; // load() says what is wrong with fromConfig()
+    }
+  });
+  const difference = built === null ? null : differenceOf(model.namedState(), built.namedState());
+  if (difference === null) return;
+  const { path, wanted, given } = difference;
+  throw new ArgumentError(
+    `the model cannot be saved: its config() describes one with ${given} at '${path}', where it has ${wanted}, and load() would refuse the file. A layer that was put in later must stand ` +
+      'in config(): build the model with it, as resnet18({ classes: 4 }) has another head, or write a class of your own around both (registerLayer). ' +
+      'What it has learned is kept by writeSafetensors(path, model.stateDict()), and model.load(path) fills a model that is built in the same way',
+  );
 }
 
 /** `model.save(path)`: documented there. */

@@ -27,6 +27,7 @@ import {
   load,
   readSafetensors,
   registerLayer,
+  resnet18,
   setSeed,
   tensor,
   writeSafetensors,
@@ -256,4 +257,50 @@ test.serial('a file that does not say what wrote it, and has square matrices alo
     await writeSafetensors(path, new Sequential([new Linear(1, 1)]).stateDict());
     t.is(await warningsOf(new Sequential([new Linear(1, 1)]), path), 0, 'nothing to turn');
   });
+});
+
+test('a ready network whose last layer was replaced by one for other classes is saved with these classes', async (t) => {
+  await inFolder(async (path) => {
+    const model = resnet18({ width: 4, imageSize: 32, classes: 10 });
+    (model as { fc: Linear }).fc = new Linear(32, 4);
+    await model.save(path);
+    const twin = await load(path);
+    const image = tensor(new Array(32 * 32 * 3).fill(0.5), [1, 32, 32, 3]);
+    identical(t, (twin.eval().forward(image) as Tensor).data, model.eval().forward(image).data, 'scores');
+    t.is((twin.config() as { classes: number }).classes, 4);
+    t.deepEqual(model.clone().fc.outFeatures, 4);
+  });
+});
+
+test('a model with a layer in place of its own that config() does not describe is not saved, and the message says what to do', async (t) => {
+  const head = resnet18({ width: 4, imageSize: 32, classes: 10 });
+  (head as { fc: unknown }).fc = new Sequential([new Dropout(0.5), new Linear(32, 4)]);
+  const stage = resnet18({ width: 4, imageSize: 32, classes: 10 });
+  (stage as { layer4: unknown }).layer4 = new Sequential([]);
+  await inFolder(async (path) => {
+    for (const [model, at] of [
+      [head, "nothing at 'fc.1.weight', where it has [32, 4]"],
+      [stage, "[3, 3, 16, 32] at 'layer4.0.conv1.weight', where it has nothing"],
+    ] as const) {
+      const error = await t.throwsAsync(model.save(path), { instanceOf: ArgumentError });
+      t.true(error.message.includes(at), error.message);
+      t.regex(error.message, /build the model with it, as resnet18\(\{ classes: 4 \}\).*writeSafetensors\(path, model\.stateDict\(\)\)/);
+    }
+    // A file that was written so before is refused with the way out, and fills a model that is built so.
+    const tensors = resnet18({ width: 4, imageSize: 32, classes: 4 }).stateDict();
+    const wrong = JSON.stringify({ type: 'ResNet', config: resnet18({ width: 4, imageSize: 32, classes: 10 }).config() });
+    await writeSafetensors(path, tensors, new Map([['format', 'nodegrad'], ['architecture', wrong]]));
+    await t.throwsAsync(load(path), { message: /asks for floats of shape \[32, 10\]\. Weights of a model with another layer there: build it so.*model\.load\(path\)/ });
+    t.is((await resnet18({ width: 4, imageSize: 32, classes: 4 }).load(path)).missing.length, 0);
+  });
+});
+
+test('saving in the middle of a run draws no number of it', (t) => {
+  setSeed(5);
+  const plain = [makeModel(), makeModel()].map((model) => model.stateDict());
+  setSeed(5);
+  const first = makeModel();
+  first.toBytes();
+  const saved = [first, makeModel()].map((model) => model.stateDict());
+  for (const [i, state] of plain.entries()) for (const [path, value] of state) identical(t, saved[i].get(path)?.data as Float32Array, value.data as Float32Array, path);
 });
