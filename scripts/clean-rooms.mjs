@@ -5,6 +5,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ensureDebian } from './debian.mjs';
 import { manifestOf } from './install-registry.mjs';
 import { makeMuslRoot, muslNode } from './musl.mjs';
 import { root as repository } from './steps.mjs';
@@ -12,28 +13,32 @@ import { root as repository } from './steps.mjs';
 const nobody = '65534:65534';
 const place = 'home/Jörg Müller/mein Netz ☂';
 
-/** By name: the platform of the room, and how it is made; `make` gives the programs of Node.js in it by version. */
+/**
+ * By name: the platform of the room, the commands it `needs` with the Debian packages that have them, and how it is made; `make` gives the
+ * programs of Node.js in it by version.
+ */
 const rooms = {
-  'Debian, minbase': { platform: 'linux-x64-gnu', make: makeDebian },
-  'musl alone': { platform: 'linux-x64-musl', make: makeMusl },
+  'Debian, minbase': { platform: 'linux-x64-gnu', needs: { debootstrap: 'debootstrap' }, make: makeDebian },
+  'musl alone': { platform: 'linux-x64-musl', needs: {}, make: makeMusl },
 };
 
 /**
  * Installs and trains in every room; gives the number of red ones. `nodes` are folders of Node.js by version, `npm` is npm's folder.
  */
-export function checkRooms({ folder, vendor, nodes, npm }) {
+export async function checkRooms({ folder, vendor, nodes, npm }) {
   let red = 0;
   if (process.getuid?.() !== 0 || spawnSync('unshare', ['-mn', 'true']).status !== 0) {
     console.log('NOT TRIED, because rooms need root and namespaces');
     return 0;
   }
-  for (const [name, { platform, make }] of Object.entries(rooms)) {
+  for (const [name, { platform, needs, make }] of Object.entries(rooms)) {
     if (!readdirSync(vendor).some((file) => file.startsWith(`nodegrad-${platform}-`))) {
       console.log(`${name}: NOT TRIED, because ${platform} is not built: npm run build:platform -- ${platform}`);
       continue;
     }
     const room = join(folder, platform);
     try {
+      await ensureDebian(needs);
       for (const [version, program] of Object.entries(make(room, nodes))) {
         const started = performance.now();
         visit({ room, vendor, platform, program, npm });

@@ -50,7 +50,7 @@ if (!roomsAlone) {
 }
 if (whole || roomsAlone) {
   console.log('\n== in rooms that hold nothing');
-  red += checkRooms({ folder: join(folder, 'rooms'), vendor, nodes, npm: tools.get('npm@11') });
+  red += await checkRooms({ folder: join(folder, 'rooms'), vendor, nodes, npm: tools.get('npm@11') });
 }
 
 if (whole) {
