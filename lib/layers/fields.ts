@@ -29,7 +29,9 @@ export function collect<T>(owner: object, is: (value: unknown) => value is T): M
     // It would be left out of training in silence.
     else if (otherCopy(value) !== null) throw new ArgumentError(expected('a value of this copy of nodegrad', name, value));
     else if (Array.isArray(value)) {
-      for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') visit(value[i], `${name}.${i}`);
+      // A long one may be all holes, which have no keys.
+      for (const i of value.length < 1 << 20 ? value.keys() : Object.keys(value))
+        if (typeof value[i as number] === 'object') visit(value[i as number], `${name}.${i}`);
     } else if (isMap(value)) {
       for (const [key, inner] of value) if (typeof key === 'string') visit(inner, `${name}.${key}`);
     } else if (types.isSet(value)) visit([...value], name);

@@ -118,3 +118,14 @@ test('models that are stacks know the shape of their images, also when they come
   }
   t.is(new lib.Sequential([new lib.ReLU()]).inputShape, null);
 });
+
+test('a field that is a long array of holes is passed over at once', (t) => {
+  class Holes extends lib.Layer {
+    readonly scale = new lib.Parameter([2], { init: new lib.Zeros() });
+    readonly holes = Object.assign([], { length: 2 ** 32 - 1, 7: new lib.Linear(2, 2) });
+    override forward(x: lib.Tensor): lib.Tensor {
+      return x;
+    }
+  }
+  t.deepEqual([...new Holes().namedParameters().keys()], ['scale', 'holes.7.weight', 'holes.7.bias']);
+});
