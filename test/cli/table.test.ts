@@ -402,3 +402,14 @@ test('what a table does not take, a table in the place of a model, and other sli
   const measured = await run(folder, ['evaluate', model, '--data', 'houses.csv', '--metrics', 'rmse,meanAbsoluteError', '--json']);
   t.deepEqual(Object.keys((JSON.parse(measured.out) as { metrics: object }).metrics), ['root-mean-squared-error', 'mean-absolute-error']);
 });
+
+test('numbers far from all of training are named when a model is asked about them', async (t) => {
+  const folder = houses(t, 60);
+  await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--epochs', '1', '--run-dir', 'here']);
+  const predict = async (area: string): Promise<string> => {
+    writeFileSync(join(folder, 'new.csv'), `rooms,area,city,garden\n3,70,Ulm,no\n3,${area},Ulm,no\n`);
+    return (await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv'])).error;
+  };
+  t.regex(await predict('700000'), /warning: column 'area' is 700000 in line 3, \d+ standard deviations from the mean of training: /);
+  t.is(await predict('300'), '');
+});
