@@ -28,6 +28,7 @@ export interface EvaluateCommandOptions extends DataChoice {
   absentColumns?: 'error' | 'missing';
   decimal?: DecimalMark;
   encoding?: string;
+  missing?: string[];
   /** Names of metrics. */
   metrics?: string[];
   /** Wrong images to list. */
@@ -109,10 +110,10 @@ async function evaluateTable(
   file: string,
   model: AnyModel,
   transform: ColumnTransform,
-  { data, badRows, unknownCategories, absentColumns, decimal, encoding, metrics, json }: EvaluateCommandOptions,
+  { data, badRows, unknownCategories, absentColumns, decimal, encoding, missing, metrics, json }: EvaluateCommandOptions,
 ): Promise<number> {
   if (tableFormat(data) === null) throw new ArgumentError(`${file} was trained on a table: say which one to evaluate it on with --data <path>`);
-  const report = await judgeTable(model, transform, { data, badRows, unknownCategories, absentColumns, decimal, encoding });
+  const report = await judgeTable(model, transform, { data, badRows, unknownCategories, absentColumns, decimal, encoding, missing });
   const isClasses = transform.target?.kind === 'category';
   const more = metrics === undefined ? null : await measureNamed(model, report.rows, metrics, isClasses);
   const terminal = new Terminal();

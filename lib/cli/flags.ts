@@ -32,6 +32,7 @@ export function inFlags(message: string): string {
       /`?\b(badRows|damaged|decimal|encoding): '(skip|error|[.,]|[\w-]+)'`?/g,
       (_, name: string, value: string) => `${flagOf(name)} ${value}`,
     )
+    .replace(/\bmissing: \['(.*?)'\]/g, (_, word: string) => `--missing ${shellWord(word)}`)
     .replace(/\bunknownCategories: 'missing'/g, '--unknown-categories missing')
     .replace(/\babsentColumns: 'missing'/g, '--absent-columns missing')
     .replace(/\(`classes: model\.classNames` of imageFolder\); where .*$/, '(--classes, with commas between)')

@@ -26,6 +26,15 @@ export interface Report {
   details?(terminal: Terminal): void;
 }
 
+/** Whether a result is better than that of who looks at no input, where it is compared with one. */
+export function isBetter({ baseline, json }: Report): boolean {
+  if (baseline === undefined) return true;
+  const { accuracy, loss, r2 } = json as Record<string, number | null>;
+  const { scores } = baseline;
+  if (scores.accuracy !== undefined) return Number(accuracy) > scores.accuracy || Number(loss) < scores.logLoss;
+  return r2 === null || !(Number(r2) <= scores.r2);
+}
+
 /** A run: data, model and loss. */
 export interface Job {
   readonly train: AnyDataset;

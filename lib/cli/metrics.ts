@@ -41,11 +41,26 @@ const ofNumbers: Makers = {
 const all = [...Object.keys(ofClasses), ...Object.keys(ofNumbers)];
 
 /** What the help says of them. */
-export const metricsHelp = `what is measured, with commas between: all, or of classes ${Object.keys(ofClasses).join(', ')}; of numbers ${Object.keys(ofNumbers).join(', ')}`;
+export const metricsHelp = `what is measured, with commas between: all, or of classes ${Object.keys(ofClasses).join(', ')}; of numbers ${Object.keys(ofNumbers).join(', ')}; precision, recall and f1 are means over the classes`;
+
+/** Names that others give them. */
+const others: Readonly<Record<string, string>> = {
+  mae: 'mean-absolute-error',
+  rmse: 'root-mean-squared-error',
+  auc: 'roc-auc',
+  kappa: 'cohens-kappa',
+  mcc: 'matthews-correlation',
+};
+
+/** The name of a metric here, of one as a program says it (`meanAbsoluteError`) or as it is called in short. */
+function plainName(name: string): string {
+  const kebab = name.replace(/([a-z0-9])([A-Z])/g, '$1-$2').toLowerCase();
+  return others[kebab] ?? (all.includes(kebab) ? kebab : name);
+}
 
 /** Reads the names of metrics. */
 export function metricNames(text: string): string[] {
-  const names = text.split(',').map((name) => name.trim());
+  const names = text.split(',').map((name) => plainName(name.trim()));
   const unknown = names.find((name) => name !== 'all' && !all.includes(name));
   if (unknown !== undefined) throw new InvalidArgumentError(`'${unknown}' is none of all, ${all.join(', ')}`);
   return names;

@@ -3,7 +3,7 @@
 import type { AnyModel } from '../training/model.js';
 import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { tableFormat } from '../data/column-files.js';
+import { tableEndings, tableFormat } from '../data/column-files.js';
 import type { ColumnKind } from '../data/columns.js';
 import type { DecimalMark } from '../data/decimals.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
@@ -14,6 +14,7 @@ import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
+import { nearFile } from './near-file.js';
 import { type Recipe, fineTuning, folderRecipe, modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
@@ -77,6 +78,7 @@ export interface TrainOptions extends DataChoice {
   badRows?: 'error' | 'skip';
   decimal?: DecimalMark;
   encoding?: string;
+  missing?: string[];
   /** How much each class counts in the loss. */
   classWeights?: 'balanced';
   augment: boolean;
@@ -176,8 +178,12 @@ function kinds(text: string, before: Record<string, ColumnKind | 'skip'> = {}): 
 
 /** Reads the name of a data set, or the path of a folder or archive of images. */
 export function dataName(text: string): string {
-  if (dataNames.some((name) => name === text) || existsSync(text)) return text;
-  const missing = /[./\\]/.test(text) ? 'There is no such file or folder. ' : '';
+  if (dataNames.some((name) => name === text)) return text;
+  if (/\.(xlsx?|ods)$/i.test(text))
+    throw new InvalidArgumentError(`A spreadsheet is not read: save it as .csv. Tables end in ${tableEndings}.`);
+  if (existsSync(text)) return text;
+  const near = nearFile(text);
+  const missing = /[./\\]/.test(text) ? `There is no such file or folder${near === null ? '' : `; ${near} is one`}. ` : '';
   const choices = `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table`;
   throw new InvalidArgumentError(`${missing}Allowed choices are ${choices}.`);
 }
@@ -190,7 +196,10 @@ export function addDataOptions(command: Command): Command {
         '--data <name>',
         `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table (.csv, .parquet, .arrow)`,
       )
-        .argParser(dataName)
+        .argParser((text: string, before: string) => {
+          if (before !== 'digits') throw new InvalidArgumentError(`--data is there already, with ${before}.`);
+          return dataName(text);
+        })
         .default('digits'),
     ),
   );
@@ -202,7 +211,7 @@ export function addPlaceOptions(command: Command): Command {
     .option('--data-dir <folder>', 'where the files of mnist or cifar10 are (default: below $NODEGRAD_DATA, the cache, or a download)')
     .option(
       '--image-size <side>',
-      'scale and crop the images of a folder to squares (default: as they are; with --weights 224, or what a saved model takes)',
+      'scale and crop the images of a folder to squares (default: as they are, what a saved model takes, or 224 with the weights that train goes on with)',
       whole(1),
     )
     .option(
@@ -232,6 +241,13 @@ export const decimalOption = (): Option =>
 
 /** How the characters of a text file are written. */
 export const encodingOption = (): Option => new Option('--encoding <name>', 'encoding of a .csv, such as windows-1252 (default: utf-8)');
+
+/** What stands for nothing in a text file. */
+export const missingOption = (): Option =>
+  new Option(
+    '--missing <texts>',
+    'fields of a .csv that stand for a missing value, with commas between (default: NA, N/A, NaN, null; of numbers - and ?)',
+  ).argParser(names);
 
 /** What becomes of categories that training never saw. */
 export const unknownCategoriesOption = (): Option =>
@@ -269,6 +285,7 @@ export function addTrainOptions(command: Command, model?: string): Command {
     .addOption(badRowsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
+    .addOption(missingOption())
     .addOption(
       new Option('--class-weights <how>', 'balanced: rare classes count as much as common ones (default: each example counts alike)').choices([
         'balanced',

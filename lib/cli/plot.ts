@@ -14,6 +14,7 @@ export interface PlotCommandOptions {
 
 /** Draws the model in a file: as SVG, on standard output or in another file. */
 export async function plotCommand(file: string, { output, inputShape: given, ...options }: PlotCommandOptions): Promise<number> {
+  if (output === undefined && process.stdout.isTTY) throw new ArgumentError('a terminal shows no SVG: --output model.svg says where it goes');
   const model = await savedModel(file);
   // A network behind preprocessing gets what that puts out.
   const inputShape = given ?? inputShapeOf(model, undefined) ?? model.preprocessing?.outputShape;

@@ -11,7 +11,7 @@ import { ProgressBar } from '../progress.js';
 import type { Tensor } from '../tensor.js';
 import { placeOfRow } from '../data/table.js';
 import { plural } from '../words.js';
-import { badRowsNote } from './table-notes.js';
+import { badRowsNote, farNote } from './table-notes.js';
 import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
 import { shapeOf } from './image-data.js';
@@ -65,6 +65,13 @@ async function ofTable(
   if (data === undefined) throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
   const { table, rows } = await rowsFor(transform, { ...options, data }, false);
   const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
+  const far = farNote(table, rows, transform);
+  if (far !== null) process.stderr.write(`nodegrad: warning: ${far}\n`);
+  const wild = outputs.data.findIndex((value) => !Number.isFinite(value));
+  if (wild >= 0)
+    throw new ArgumentError(
+      `the model predicts ${outputs.data[wild]} for ${placeOfRow(table, Math.floor(wild / (outputs.size / rows.length)))} of ${data}, which is no prediction`,
+    );
   if (table.badRowCount > 0) process.stderr.write(`${badRowsNote(table)}\n`);
   const name = transform.target?.name ?? 'prediction';
   const classes = classesOf(model, transform);

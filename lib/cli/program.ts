@@ -23,6 +23,7 @@ import {
   dataName,
   decimalOption,
   encodingOption,
+  missingOption,
   seedNumber,
   unknownCategoriesOption,
   whole,
@@ -99,6 +100,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .addOption(absentColumnsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
+    .addOption(missingOption())
     .option('--metrics <names>', metricsHelp, metricNames)
     .option('--wrong <count>', 'list so many images that are taken for something else, the surest first', whole(0))
     .option('--json', 'print one JSON document instead of text', false)
@@ -115,6 +117,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .addOption(absentColumnsOption())
     .addOption(decimalOption())
     .addOption(encodingOption())
+    .addOption(missingOption())
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, images: string[], options: PredictCommandOptions) => {
       code = await predictCommand(file, images, options);
@@ -183,6 +186,8 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     return code;
   } catch (error) {
     // Commander has said what was wrong, or has shown the help that was asked for.
+    if (error instanceof CommanderError && error.code === 'commander.excessArguments' && ['train', 'evaluate'].includes(words[0]))
+      process.stderr.write(`(data stand behind a flag: nodegrad ${words[0]} … --data clean.csv)\n`);
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
     process.stderr.write(`nodegrad: ${printable(errorText(error))}\n`);
     if (error instanceof NodegradError && error.help !== undefined) process.stderr.write(`(npx nodegrad explain ${error.code} says more)\n`);

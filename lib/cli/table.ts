@@ -37,6 +37,7 @@ export interface TableChoice {
   badRows?: 'error' | 'skip';
   decimal?: DecimalMark;
   encoding?: string;
+  missing?: string[];
   unknownCategories?: 'error' | 'missing';
   absentColumns?: 'error' | 'missing';
 }
@@ -48,12 +49,20 @@ const mostShown = 40;
 
 /** The job of training a model on a table. */
 export async function tableJob(options: TrainOptions): Promise<Job> {
-  const { data: path, columns, badRows, decimal, encoding, model, seed, test: share = 0.2 } = options;
+  const { data: path, columns, badRows, decimal, encoding, missing, model, seed, test: share = 0.2 } = options;
   if (model !== 'mlp' && model !== 'linear-model')
     throw new ArgumentError(`--model ${model} takes images, and ${path} is a table: mlp and linear-model take those`);
   if ((options.weights ?? options.freeze) !== undefined)
     throw new ArgumentError(`--weights and --freeze are for images, and ${path} is a table`);
-  const read = await readFile(path, { decimal, encoding }, { columns, badRows });
+  const forImages = {
+    '--image-size': options.imageSize,
+    '--classes': options.classes,
+    '--damaged': options.damaged,
+    '--data-dir': options.dataDir,
+  };
+  const [stray] = [...Object.entries(forImages), ['--augment', options.augment || undefined]].find(([, value]) => value !== undefined) ?? [];
+  if (stray !== undefined) throw new ArgumentError(`${stray} is for images, and ${path} is a table`);
+  const read = await readFile(path, { decimal, encoding, missing }, { columns, badRows });
   if (options.target === undefined)
     throw new ArgumentError(
       `--target <column> says what is to be predicted; ${path} has the columns ${someNames(
@@ -67,6 +76,8 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
   const shares = [1 - share, share] as const;
   const [train, test] = split(whole, shares, { seed, stratify: isClasses });
   if (train.length === 0) throw new ArgumentError(`${path} has ${whole.length} rows: none is left to train on. --test 0 takes all`);
+  if (share > 0 && test.length === 0)
+    notes.push(`${formatCount(whole.length)} rows are too few to test with: nothing says what the model is worth`);
   const preprocessing = tablePreprocessing(whole.features, whole.target).fit(train);
   const outputs = target.categories?.length ?? 1;
   const another = async ({ hidden, model: name }: TrainOptions): Promise<AnyModel> => {
@@ -102,7 +113,7 @@ export async function tableJob(options: TrainOptions): Promise<Job> {
 }
 
 /** Reads a table of any format; how it is written is asked of texts alone. */
-function readFile(path: string, written: Pick<TableChoice, 'decimal' | 'encoding'>, options: ReadTableOptions): Promise<Table> {
+function readFile(path: string, written: Pick<TableChoice, 'decimal' | 'encoding' | 'missing'>, options: ReadTableOptions): Promise<Table> {
   const said = Object.entries(written).filter(([, value]) => value !== undefined);
   if (said.length > 0 && tableFormat(path) !== 'csv')
     throw new ArgumentError(`--${said[0][0]} says how a text is written, and ${path} is no text`);
@@ -134,6 +145,8 @@ function prepare(
         'To learn them as classes all the same: --task classification',
     );
   const target = isClasses && found.kind === 'number' ? asCategories(found, distinct) : found;
+  if (isClasses && 4 * distinct.length > kept.length && distinct.length > mostNumberClasses)
+    notes.push(`${formatCount(distinct.length)} classes for ${formatCount(kept.length)} rows: most have too few to be learned`);
   const how = isClasses
     ? `to predict, classification into ${target.categories?.length} classes${found.kind === 'number' && task === undefined ? ' (--task regression takes them as numbers)' : ''}`
     : 'to predict, regression; standardized while training';
@@ -249,7 +262,7 @@ class YesAndNo extends Model {
 /** The rows of a file as a model that was trained on a table takes them; with the target, those that have one, and lines about the others. */
 export async function rowsFor(
   transform: ColumnTransform,
-  { data, badRows, unknownCategories, absentColumns, decimal, encoding }: TableChoice,
+  { data, badRows, unknownCategories, absentColumns, decimal, encoding, missing }: TableChoice,
   isJudged: boolean,
 ): Promise<{ table: Table; rows: TableDataset; notes: string[] }> {
   const { columns, target } = transform;
@@ -260,7 +273,7 @@ export async function rowsFor(
   const wanted = isJudged && target !== null ? [target] : [];
   const table = await readFile(
     data,
-    { decimal, encoding },
+    { decimal, encoding, missing },
     {
       schema: [...columns, ...wanted],
       badRows,

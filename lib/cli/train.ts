@@ -20,7 +20,7 @@ import { recipeOf } from './models.js';
 import { RunFolder } from './run-folder.js';
 import { finishUnwatched } from './output.js';
 import { imageJob } from './images.js';
-import type { Job, Report } from './job.js';
+import { type Job, type Report, isBetter } from './job.js';
 import { type GivenOptions, type TrainOptions, makeOptimizer, withRecipe } from './options.js';
 import { tableJob } from './table.js';
 import { Terminal, formatCount, pairs, percent } from './terminal.js';
@@ -227,6 +227,7 @@ function conclude(
         ? []
         : [['test', `${report.text}${options.patience === undefined ? '' : '; the epoch was chosen by the same data'}`] as const]),
       ...(report?.baseline === undefined ? [] : [['baseline', report.baseline.text] as const]),
+      ...(report === null || isBetter(report) ? [] : [['', 'no better than the baseline: this model has learned nothing yet'] as const]),
       ...(beside === null ? [] : [['rival', beside] as const]),
       ...(files.weights === null ? [] : [['weights', shortest(files.weights)] as const]),
       ...(files.checkpoints === null
@@ -245,7 +246,7 @@ function nextCommands(options: TrainOptions, { weights, log, report }: Files, ex
   const lines: [string, string][] = [];
   if (weights !== null) {
     // What reading the file took once it takes again.
-    const reading = { encoding: options.encoding, decimal: options.decimal, 'bad-rows': options.badRows };
+    const reading = { encoding: options.encoding, decimal: options.decimal, 'bad-rows': options.badRows, missing: options.missing?.join(',') };
     const read = Object.entries(reading).map(([flag, value]) => (value === undefined ? '' : ` --${flag} ${shellWord(value)}`));
     const [model, where] = [shellWord(shortest(weights)), `--data ${shellWord(data)}${read.join('')}`];
     const folder = dataDir === undefined ? '' : ` --data-dir ${shellWord(dataDir)}`;

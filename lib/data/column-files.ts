@@ -116,10 +116,13 @@ export async function readArrow(path: string, options: ReadFileOptions = {}): Pr
  */
 export async function readTable(path: string, options: ReadFileOptions = {}): Promise<Table> {
   const kind = tableFormat(checkPath(path));
-  if (kind === null) throw new ArgumentError(`${path}: tables end in .csv, .tsv, .txt, .parquet, .arrow or .feather`);
+  if (kind === null) throw new ArgumentError(`${path}: tables end in ${tableEndings}`);
   if (kind === 'parquet') return readParquet(path, options);
   return kind === 'arrow' ? readArrow(path, options) : readCsv(path, options as ReadCsvOptions);
 }
+
+/** @internal The endings of tables. */
+export const tableEndings = '.csv, .tsv, .txt, .parquet, .pq, .arrow, .feather or .ipc';
 
 /** @internal Which format the name of a file says that it has; null for none of a table. */
 export function tableFormat(path: string): 'csv' | 'parquet' | 'arrow' | null {

@@ -112,12 +112,19 @@ const fewCategories = 10;
 /** A day, or a time on a day: 2024-05-31, 31.5.2024, 5/31/24 10:30. */
 const date = /^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{2}|\d{4}))([T ].*)?$/;
 
+/** €314000, 1.200 EUR, 80 m². */
+const numberWithSign = /^(?:\p{Sc}\s?[+-]?\d[\d.,'\s]*|[+-]?\d[\d.,'\s]*(?:\p{Sc}|%|\p{L}{1,4}[²³]?))$/u;
+
 /** Why the categories of a column say nothing about other rows; null where they may, and for numbers. */
 export function whyNoCategories({ kind, categories = [], values }: Column): string | null {
   if (kind === 'number' || categories.length === 0) return null;
   if (categories.every((category) => date.test(category))) return 'dates as text';
   const areTooMany = categories.length > mostCategories || (categories.length >= fewCategories && 2 * categories.length > values.length);
-  return areTooMany ? 'names or text, too many different' : null;
+  if (!areTooMany) return null;
+  const around = categories.filter((category) => numberWithSign.test(category)).length;
+  return around >= 0.9 * categories.length
+    ? 'numbers with a currency sign or a unit, which makes them text'
+    : 'names or text, too many different';
 }
 
 /** How many values of a column are there. */

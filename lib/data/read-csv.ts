@@ -6,6 +6,7 @@ import { ArgumentError, FileFormatError, checkChoice, checkFlag, checkObject, ch
 import { checkPath } from '../io/atomic.js';
 import { detectDelimiter, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
+import { MissingFields } from './missing-fields.js';
 import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkSchema, someNames } from './columns.js';
 import { type DecimalMark, type NumberReader, areThousands, checkDecimal, decimalOf, numberReader } from './decimals.js';
 import { type BadRow, Table, markBySchema, markLines } from './table.js';
@@ -47,7 +48,10 @@ export interface ReadCsvOptions extends ReadFileOptions {
   readonly decimal?: DecimalMark;
   /** Whether the first line has the names of the columns (default true); without one they are `column 1`, `column 2` and so on. */
   readonly header?: boolean;
-  /** Fields that stand for a missing value, besides empty ones; default `NA`, `N/A`, `NaN`, `nan`, `null`, `NULL`. */
+  /**
+   * Fields that stand for a missing value, besides empty ones; in the place of the default: `NA`, `N/A`, `NaN` and `null` in any capitals, and where
+   * numbers stand `-` and `?`.
+   */
   readonly missing?: readonly string[];
   /** How characters are written as bytes: a name of the Encoding Standard, such as `'windows-1252'`. Default `'utf-8'`. */
   readonly encoding?: string;
@@ -66,7 +70,6 @@ const known = [
   'encoding',
   'progress',
 ];
-const usualMissing = ['NA', 'N/A', 'NaN', 'nan', 'null', 'NULL'];
 
 /** Rows that are looked at before the kinds of the columns are decided. */
 const lookedAt = 10_000;
@@ -96,18 +99,17 @@ const listed = 1000;
 export async function readCsv(path: string, options: ReadCsvOptions = {}): Promise<Table> {
   checkPath(path);
   const given = checkOptions<ReadCsvOptions>(options, 'options', known);
-  const { delimiter, header = true, missing = usualMissing, encoding = 'utf-8', progress } = given;
+  const { delimiter, header = true, missing, encoding = 'utf-8', progress } = given;
   checkFlag(header, 'options.header');
   checkDelimiter(delimiter);
-  if (!Array.isArray(missing) || !missing.every((field) => typeof field === 'string'))
-    throw new ArgumentError(expected('an array of strings', 'options.missing', missing));
+  const gaps = new MissingFields(missing);
   checkEncoding(encoding);
   const decimal = checkDecimal(given.decimal);
   const asked = checkReadOptions(given);
   const bar = new ProgressBar(progress, `reading ${basename(checkPath(path))}, lines:`, null);
   const detected = await detectDelimiter(path, encoding);
   const format = { delimiter: delimiter ?? detected, decimal };
-  const reader = new RowReader(path, asked, new Set(['', ...missing.map((field: string) => field.trim())]), format);
+  const reader = new RowReader(path, asked, gaps, format);
   const onRecord = (fields: readonly string[], line: number): void => {
     reader.record(fields, line, header);
     if (line % 1024 === 0) bar.update(line);
@@ -228,6 +230,11 @@ export function refuseAbsent(
   const plain = (name: string): string => name.trim().toLowerCase();
   const near = names.filter((name) => absent.some((one) => plain(one) === plain(name)) && schema.every((one) => one.name !== name));
   if (absentColumns === 'missing' && near.length === 0 && absent.length < schema.length) return;
+  if (absent.length === schema.length && near.length === 0)
+    throw new FileFormatError(
+      `${where}: has none of the columns that are needed, ${someNames(absent, 20)}; it has ${names.length === 0 ? 'none' : someNames(names, 20)}. ` +
+        'Rename its columns; a file without a line of names needs one',
+    );
   const they = absent.length === 1 ? `no column '${absent[0]}', which is needed` : `no columns ${someNames(absent, 20)}, which are needed`;
   const hint =
     near.length > 0 ? `Capitals count: ${someNames(near)}` : `${way}absentColumns: 'missing' takes what is absent for missing values`;
@@ -254,7 +261,7 @@ class RowReader {
   constructor(
     readonly path: string,
     readonly options: CheckedReadOptions,
-    readonly missing: ReadonlySet<string>,
+    readonly missing: MissingFields,
     readonly format: { readonly delimiter: string; readonly decimal?: DecimalMark },
   ) {
     this.#misfits = new Misfits(path, options.badRows, 'line');
@@ -298,7 +305,7 @@ class RowReader {
   #present(rows: readonly { fields: readonly string[] }[], place: number): string[] {
     return rows.flatMap(({ fields }) => {
       const field = fields.length === this.#width ? fieldOf(fields, place) : '';
-      return this.missing.has(field) ? [] : [field];
+      return this.missing.has(field, 'number') ? [] : [field];
     });
   }
 
@@ -311,7 +318,7 @@ class RowReader {
     for (const [i, { builder, place, numberOf }] of this.#columns.entries()) {
       const field = fieldOf(fields, place);
       this.#numbers[i] = Number.NaN;
-      if (this.missing.has(field)) continue;
+      if (this.missing.has(field, builder.kind)) continue;
       if (builder.kind === 'number') this.#numbers[i] = numberOf(field);
       const doesFit = builder.kind === 'number' ? !Number.isNaN(this.#numbers[i]) : builder.takes(field);
       if (doesFit) continue;
@@ -321,14 +328,16 @@ class RowReader {
     this.#lines.push(line);
     for (const [i, { builder, place }] of this.#columns.entries()) {
       const field = fieldOf(fields, place);
-      builder.add(builder.kind === 'number' || this.missing.has(field) ? this.#numbers[i] : builder.codeOf(field));
+      builder.add(builder.kind === 'number' || this.missing.has(field, builder.kind) ? this.#numbers[i] : builder.codeOf(field));
     }
   }
 
   #misfit(builder: ColumnBuilder, field: string, line: number): void {
     const { name, kind } = builder;
     const reason = kind === 'number' ? `expected a number, received ${describe(field)}` : neverSeen(field.trim(), builder);
-    const asText = `Read the column as text with columns: { '${name}': 'category' }, or leave such rows out with badRows: 'skip'`;
+    const word = field.trim();
+    const asGap = /\d/.test(word) ? '' : `take ${describe(word)} for a missing value with missing: ['${word}'], `;
+    const asText = `Read the column as text with columns: { '${name}': 'category' }, ${asGap}or leave such rows out with badRows: 'skip'`;
     // A schema has said what the column is.
     const hint = this.options.schema === undefined ? asText : "Leave such rows out with badRows: 'skip'";
     this.#misfits.add(line, `, column '${name}': ${reason}`, kind === 'number' ? hint : asMissing);

@@ -375,3 +375,41 @@ test('--class-weights balanced lets a rare class count, and says by how much', a
   ]);
   t.regex(numbers.error, /--class-weights is for classes, and 'price' is a number to predict/);
 });
+
+test('what a table does not take, a table in the place of a model, and other slips are refused with what is right', async (t) => {
+  const folder = houses(t, 60);
+  const trained = await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--epochs', '1', '--lr', '0', '--run-dir', 'here']);
+  t.regex(trained.out, /\n {2}baseline .*\n +no better than the baseline: this model has learned nothing yet\n/);
+  writeFileSync(join(folder, 'far.csv'), 'x,y\n1,2\n');
+  writeFileSync(join(folder, 'sheet.xlsx'), 'PK');
+  const model = 'here/model.safetensors';
+  const refused: [string[], RegExp][] = [
+    [['train', '--data', 'houses.csv', '--target', 'price', '--image-size', '8'], /--image-size is for images, and houses\.csv is a table/],
+    [['train', '--data', 'houses.csv', '--target', 'price', '--augment'], /--augment is for images/],
+    [['train', '--data', 'houses.csv', '--data', 'far.csv', '--target', 'y'], /--data is there already, with houses\.csv/],
+    [['train', '--data', 'huoses.csv', '--target', 'price'], /no such file or folder; houses\.csv is one\./],
+    [['train', '--data', 'sheet.xlsx'], /A spreadsheet is not read: save it as \.csv\./],
+    [['train', 'houses.csv', '--target', 'price'], /nodegrad train … --data clean\.csv/],
+    [['predict', 'here', '--data', 'houses.csv'], /here is a folder: the model in it is here.model\.safetensors/],
+    [['predict', 'houses.csv', '--data', 'houses.csv'], /houses\.csv is a table, and a model saved by nodegrad/],
+    [['predict', model, '--data', 'far.csv', '--absent-columns', 'missing'], /has none of the columns that are needed, 'rooms', .*Rename/],
+  ];
+  for (const [words, says] of refused) {
+    const { code, error } = await run(folder, words);
+    t.true(code === 1 || code === 2, words.join(' '));
+    t.regex(error, says);
+  }
+  const measured = await run(folder, ['evaluate', model, '--data', 'houses.csv', '--metrics', 'rmse,meanAbsoluteError', '--json']);
+  t.deepEqual(Object.keys((JSON.parse(measured.out) as { metrics: object }).metrics), ['root-mean-squared-error', 'mean-absolute-error']);
+});
+
+test('numbers far from all of training are named when a model is asked about them', async (t) => {
+  const folder = houses(t, 60);
+  await run(folder, ['train', '--data', 'houses.csv', '--target', 'price', '--epochs', '1', '--run-dir', 'here']);
+  const predict = async (area: string): Promise<string> => {
+    writeFileSync(join(folder, 'new.csv'), `rooms,area,city,garden\n3,70,Ulm,no\n3,${area},Ulm,no\n`);
+    return (await run(folder, ['predict', 'here/model.safetensors', '--data', 'new.csv'])).error;
+  };
+  t.regex(await predict('700000'), /warning: column 'area' is 700000 in line 3, \d+ standard deviations from the mean of training: /);
+  t.is(await predict('300'), '');
+});

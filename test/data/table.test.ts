@@ -245,3 +245,10 @@ test('filter keeps rows by their values, and what is missing is named by the lin
   t.throws(() => table.filter([1] as never), { message: /expected a function that is given a row for `keep`/ });
   t.throws(() => table.dataset({ target: 'Y' }), { message: /for `options\.target`, received "Y"\. 'y' is one/ });
 });
+
+test('prices with a currency sign are named as what they are', (t) => {
+  const rows = Array.from({ length: 30 }, (_, i) => ({ a: i % 7, price: `€${300_000 + i}`, area: `${50 + i} m²` }));
+  t.throws(() => tableFromRows(rows).dataset({ target: 'a' }), {
+    message: /holds numbers with a currency sign or a unit, which makes them text/,
+  });
+});
