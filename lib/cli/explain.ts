@@ -36,7 +36,10 @@ const seenIn = (text: string): string => (/\*\*Seen\*\*: (.*(?:\n {2}.*)*)/.exec
 /** The topic that is meant, in upper or lower case, `ERR_` left out or not. */
 export function topicNamed(word: string): Topic {
   const all = topics();
-  const wanted = word.toLowerCase().replaceAll('_', '-');
+  const wanted = word
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[_\s]+/g, '-');
   const found = all.find(({ name }) => [name, name.replace(/^ERR_/, '')].some((one) => one.toLowerCase().replaceAll('_', '-') === wanted));
   if (found !== undefined) return found;
   throw new InvalidArgumentError(

@@ -54,10 +54,19 @@ export function meanOver<D extends FloatDType>(total: Tensor<D>, weight: Tensor<
   return div(total, where(equal(weight, 0), 1, weight));
 }
 
+/** What a prediction of several numbers for each example mostly means beside a target of one. */
+function hintFor(shape: readonly number[], { shape: wanted, dtype }: AnyTensor): string {
+  const isOneEach = wanted[0] === shape[0] && wanted.slice(1).every((side) => side === 1);
+  if (shape.length !== 2 || shape[1] < 2 || !isOneEach) return '';
+  return isFloat(dtype)
+    ? `: the model gives ${shape[1]} numbers for each example, and the target has one. For one number to predict a ready network such as mlp() takes \`classes: 1\``
+    : ': class indices go with new CrossEntropyLoss()';
+}
+
 /** Refuses a target of another shape than the prediction, which broadcasting would stretch to a loss of every prediction with every target. */
 export function requireSameShape(name: string, { shape }: AnyTensor, target: AnyTensor): void {
   if (sameShape(shape, target.shape)) return;
   throw new ShapeError(
-    `[${name}] expected a target of shape ${describeShape(shape)}, received ${describeShape(target.shape)}${reshapeHint('target', target.shape, shape)}`,
+    `[${name}] expected a target of shape ${describeShape(shape)}, received ${describeShape(target.shape)}${hintFor(shape, target) || reshapeHint('target', target.shape, shape)}`,
   );
 }

@@ -4,6 +4,7 @@ import { closeSync, fstatSync, fsyncSync, openSync, readFileSync, readSync, writ
 import { join, resolve } from 'node:path';
 import { ArgumentError, BusyError, FileFormatError } from '../errors.js';
 import { checkPath, refusal } from '../io/atomic.js';
+import { isPlainObject } from '../foreign.js';
 import { makeFolder } from '../io/folders.js';
 import { FolderLock } from '../training/folder-lock.js';
 import { folderRefusal } from '../training/writable.js';
@@ -179,7 +180,14 @@ export function difference(before: StudyHeader, now: StudyHeader): string {
   const names = ['space', 'strategy', 'seed', 'direction', 'settings'] as const;
   const name = names.find((one) => JSON.stringify(before[one]) !== JSON.stringify(now[one])) ?? 'space';
   const short = (value: unknown): string => (JSON.stringify(value) ?? 'nothing').slice(0, 200);
-  return `its ${name} is ${short(before[name])}, and here it is ${short(now[name])}`;
+  const [one, other] = [before[name], now[name]];
+  // Of a space, what differs alone: the rest is long, and the same.
+  if (name === 'space' && isPlainObject(one) && isPlainObject(other)) {
+    const [a, b] = [one, other] as Record<string, unknown>[];
+    const key = [...new Set([...Object.keys(a), ...Object.keys(b)])].find((key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]));
+    if (key !== undefined) return `its space is another: \`${key}\` is ${short(a[key])} there, and ${short(b[key])} here`;
+  }
+  return `its ${name} is ${short(one)}, and here it is ${short(other)}`;
 }
 
 function endsLine(file: number): boolean {

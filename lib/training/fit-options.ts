@@ -89,7 +89,8 @@ export interface FitOptions {
   readonly sitter?: boolean | 'fix' | Sitter;
   /** Ends the run between two steps, with a {@link TrainingAbortedError}. */
   readonly signal?: AbortSignal;
-  /** A line on standard error, redrawn on a terminal, one per epoch elsewhere; a stream to write to, or false. Default `'auto'`. */
+  /** A line on standard error, redrawn on a terminal, one per epoch elsewhere; a stream to write to, or false. What the sitter finds is told there as well: with false only
+   * `history.findings` and the log have it. Default `'auto'`. */
   readonly progress?: ProgressOption;
   /** The file that the run's log is appended to (JSON lines, see `readRunLog`), or false. Default: `log.jsonl` in `runDir`, else a file in `runs/`. */
   readonly log?: string | false;

@@ -17,7 +17,12 @@ export function checkMetrics(metrics: unknown, loss: Loss): readonly Metric[] {
   if (!Array.isArray(metrics)) throw new ArgumentError(expected(form, 'options.metrics', metrics));
   for (const metric of metrics) if (!(metric instanceof Metric)) throw new ArgumentError(expected(form, 'options.metrics', metric));
   const twice = metrics.find((metric, i) => metrics.findIndex(({ name }) => name === metric.name) < i);
-  if (twice !== undefined) throw new ArgumentError(`two of \`options.metrics\` are called '${twice.name}': one result would hide the other`);
+  if (twice !== undefined) {
+    const classes = metrics.filter(({ name }) => name === twice.name).map((metric) => metric.constructor.name);
+    throw new ArgumentError(
+      `two of \`options.metrics\`, ${classes[0]} and ${classes[1]}, give a result called '${twice.name}', and one would hide the other: leave one out`,
+    );
+  }
   return [...metrics];
 }
 

@@ -22,6 +22,7 @@ test('explain prints what the sitter means by a finding, and nothing of the next
   const { status, stdout } = explain('dead-units');
   t.is(status, 0);
   t.regex(stdout, /^dead-units\n\n- Seen: .*\n- Why: .*\n- Try: .*\n- Silent: .*\n$/);
+  t.is(explain('dead units').stdout, stdout, 'as the lines of a run write it');
 });
 
 test('without a topic, explain lists every page and every finding with a line', (t) => {

@@ -1,6 +1,6 @@
 // How losses become one number, with and without weights of examples.
 import test from 'ava';
-import { BinaryCrossEntropyLoss, CosineEmbeddingLoss, type Loss, MSELoss, mseLoss, TripletLoss } from '../../lib/index.js';
+import { BinaryCrossEntropyLoss, CosineEmbeddingLoss, type Loss, MSELoss, TripletLoss, mseLoss, tensor } from '../../lib/index.js';
 import { f64 } from '../helpers/build.js';
 import { close } from '../helpers/close.js';
 
@@ -32,4 +32,14 @@ test('every class of losses passes weights on', (t) => {
     t.not(loss.forward(prediction as never, target as never).item(), 0);
     t.is(loss.forward(prediction as never, target as never, none).item(), 0);
   }
+});
+
+test('a prediction of several numbers beside a target of one says what it mostly means', (t) => {
+  const wide = f64(
+    Array.from({ length: 20 }, () => 0),
+    [2, 10],
+  );
+  t.throws(() => mseLoss(wide, f64([1, 2], [2, 1])), { message: /the model gives 10 numbers for each example.*`classes: 1`/ });
+  t.throws(() => mseLoss(wide, tensor([1, 2], { dtype: 'int32' }) as never), { message: /class indices go with new CrossEntropyLoss\(\)$/ });
+  t.throws(() => mseLoss(f64([1, 2], [2, 1]), f64([1, 2], [2])), { message: /reshape/ });
 });

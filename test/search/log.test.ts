@@ -101,7 +101,9 @@ test('a folder that holds a study is not begun anew, nor gone on with as another
     ];
     for (const [more, message] of others) await t.throwsAsync(run(runDir, { resume: true, ...more }), { instanceOf: ArgumentError, message });
     const other = { ...wide, lr: space.logUniform(1e-5, 1) };
-    await t.throwsAsync(search(other, bowl, { ...options, runDir, resume: true }), { message: /another study: its space is/ });
+    await t.throwsAsync(search(other, bowl, { ...options, runDir, resume: true }), {
+      message: /another study: its space is another: `lr` is \{[^{}]*\} there, and \{[^{}]*\} here\. Choose/,
+    });
     t.is(readFileSync(join(runDir, 'search.jsonl'), 'utf8'), before);
   });
 });

@@ -11,6 +11,7 @@ import {
   TreeDataset,
   Accuracy,
   ArgumentError,
+  ConfusionMatrix,
   CrossEntropyLoss,
   Dropout,
   Linear,
@@ -20,6 +21,7 @@ import {
   ShapeError,
   Tensor,
   TensorDataset,
+  evaluate,
   noGrad,
   setSeed,
   zeros,
@@ -122,6 +124,14 @@ test('wrong arguments are refused with typed errors', async (t) => {
     message: /one number/,
   });
   await t.throwsAsync(model.evaluate(data, { loss: new MSELoss() }), { instanceOf: ShapeError });
+});
+
+test('two metrics of one result are refused by the names of both', async (t) => {
+  const data = new TensorDataset(Tensor.from(Float32Array.of(1, 2), [2, 1]), Tensor.from(Int32Array.of(0, 1)));
+  const metrics = [new Accuracy(), new ConfusionMatrix()];
+  await t.throwsAsync(evaluate(new Linear(1, 2), data, { loss: new CrossEntropyLoss(), metrics }), {
+    message: /Accuracy and ConfusionMatrix, give a result called 'accuracy', and one would hide the other: leave one out/,
+  });
 });
 
 test('a metric keeps nothing from what it measured before', async (t) => {
