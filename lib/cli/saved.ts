@@ -1,5 +1,7 @@
 // The saved model that a command is asked about.
 
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { ArgumentError } from '../errors.js';
 import { load } from '../training/load.js';
 import type { AnyModel } from '../training/model.js';
@@ -7,6 +9,12 @@ import type { AnyModel } from '../training/model.js';
 /** The model in a file, whatever layers it has: they are registered where they are defined, and `train` needs few of them. */
 export async function savedModel(file: string): Promise<AnyModel> {
   await import('../index.js');
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    const inside = join(file, 'model.safetensors');
+    throw new ArgumentError(
+      `${file} is a folder, and a model is a file${existsSync(inside) ? `: ${inside} is the one in it` : ' (.safetensors)'}`,
+    );
+  }
   try {
     return await load(file);
   } catch (error) {

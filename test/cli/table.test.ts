@@ -233,7 +233,7 @@ test('a category that training did not have is named by line and column, or its 
   const lost = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'nope.csv']);
   t.regex(lost.error, /'nope\.csv' is invalid\. There is no such file or folder\. Allowed choices are digits, mnist/);
   const misspelt = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'digit']);
-  t.regex(misspelt.error, /'digit' is invalid\. Allowed choices are digits, mnist/);
+  t.regex(misspelt.error, /'digit' is invalid\. There is no such file or folder\. Did you mean digits\? Allowed choices are digits, mnist/);
 });
 
 test('new rows whose columns are wholly missing are predicted as rows with single gaps are, and a model is not trained on such a file', async (t) => {
