@@ -288,6 +288,7 @@ export {
   type ImageFolder,
   type ImageFolderOptions,
   type LeftOut,
+  type PartFolders,
   type InputMaker,
   type LensDistortionOptions,
   type PcaColourJitterOptions,

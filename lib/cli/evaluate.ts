@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { tableFormat } from '../data/column-files.js';
-import type { AnyDataset } from '../data/dataset.js';
+import type { AnyDataset, Dataset } from '../data/dataset.js';
 import type { DecimalMark } from '../data/decimals.js';
 import { ArgumentError } from '../errors.js';
 import { type Mistake, mistakes } from '../evaluation/mistakes.js';
@@ -11,8 +11,11 @@ import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { checkClasses } from '../training/class-names.js';
 import { savedModel } from './saved.js';
 import type { AnyModel } from '../training/model.js';
+import { concat } from '../ops/shape.js';
+import { Tensor } from '../tensor.js';
 import { readRunLog } from '../training/run-log.js';
-import { imageSizeOf, loadNumbers, loadPixels } from './image-data.js';
+import { plural } from '../words.js';
+import { imageSizeOf, loadNumbers, loadPixels, shapeOf } from './image-data.js';
 import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
 import { type DataChoice, dataNames } from './options.js';
@@ -40,7 +43,7 @@ export interface EvaluateCommandOptions extends DataChoice {
 const mostClasses = 20;
 
 /** Prints loss and accuracy of the model in `file`. */
-export async function evaluateCommand(file: string, options: EvaluateCommandOptions): Promise<number> {
+export async function evaluateCommand(file: string, options: EvaluateCommandOptions, isDataNamed = true): Promise<number> {
   const model = await savedModel(file);
   const transform = tableOfModel(model, file);
   if (transform !== null) {
@@ -48,9 +51,10 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
     return evaluateTable(file, withScores(model, judged), judged, options);
   }
   if (tableFormat(options.data) !== null) throw new ArgumentError(`${file} was not trained on a table, and ${options.data} is one`);
-  const test = await imagesFor(model, options);
-  if (test.length === 0)
-    throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all but one image of each class`);
+  if (!isDataNamed) checkDigits(model, file);
+  const { test, count, hint } = await imagesFor(model, options);
+  if (test.length === 0) throw new ArgumentError(`${test.name} has no images: there is nothing to evaluate. --test 1 takes all images`);
+  checkShape(model, test, file);
   checkClasses(model, test);
   const { accuracy, loss, confusion, classes } = (await scores(model, test)).json;
   const more = options.metrics === undefined ? null : await measureNamed(model, test, options.metrics, true);
@@ -63,7 +67,8 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
     terminal.print(
       ...pairs([
         ['model', `${file}: ${formatCount(model.parameterCount())} parameters`],
-        ['data', `${test.name}: ${formatCount(test.length)} images`],
+        ['data', `${test.name}: ${count}`],
+        ...(hint === null ? [] : [['', hint] as const]),
         ['accuracy', percent(accuracy)],
         ['loss', loss.toFixed(4)],
         ...lines(more),
@@ -76,11 +81,63 @@ export async function evaluateCommand(file: string, options: EvaluateCommandOpti
 }
 
 /** The test images as the model takes them: as bytes where it scales them itself, and of its own size where nothing else is said. */
-async function imagesFor(model: AnyModel, options: EvaluateCommandOptions): Promise<AnyDataset> {
+async function imagesFor(model: AnyModel, options: EvaluateCommandOptions): Promise<{ test: AnyDataset; count: string; hint: string | null }> {
   const isFolder = !dataNames.some((name) => name === options.data);
   const choice = { ...options, imageSize: options.imageSize ?? (isFolder ? imageSizeOf(model) : undefined) };
   const load = model.preprocessing === null ? loadNumbers : loadPixels;
-  return (await load(choice, undefined, process.stderr)).test as AnyDataset;
+  const loaded = await load(choice, undefined, process.stderr);
+  const [train, held] = [loaded.train, loaded.test] as unknown as [Dataset, Dataset];
+  // A folder without a part for testing: which images are for it is a matter of --test.
+  const isDealt = loaded.parts === null;
+  if (isDealt && options.test === 1) {
+    const all = joined(held, train);
+    return { test: all as unknown as AnyDataset, count: plural(all.length, 'image'), hint: null };
+  }
+  const of = isDealt ? ` of ${formatCount(train.length + held.length)}` : '';
+  const hint = isDealt && options.test === undefined ? 'a tenth of each class, as `train` holds it back; --test 1 takes all images' : null;
+  return { test: held as unknown as AnyDataset, count: `${formatCount(held.length)}${of} images`, hint };
+}
+
+/** The examples of both, those of the first one before those of the second. */
+function joined(first: Dataset, second: Dataset): Dataset {
+  const { name, inputShape, targetShape, classes } = first;
+  const split = first.length;
+  return {
+    name: name.replace(/ test$/, ''),
+    length: split + second.length,
+    inputShape,
+    targetShape,
+    classes,
+    batch: (indices) => {
+      const batches = [
+        [first, indices.filter((i) => i < split)] as const,
+        [second, indices.filter((i) => i >= split).map((i) => i - split)] as const,
+      ].flatMap(([part, rows]) => (rows.length === 0 ? [] : [part.batch(rows)]));
+      if (batches.length === 1) return batches[0];
+      const begins = [0, indices.filter((i) => i < split).length];
+      const rows = Tensor.from(indices.map((i) => begins[i < split ? 0 : 1]++));
+      return {
+        inputs: concat(batches.map(({ inputs }) => inputs)).gather(rows),
+        targets: concat(batches.map(({ targets }) => targets)).gather(rows),
+      };
+    },
+    fileOf: (index) => (index < split ? first.fileOf?.(index) : second.fileOf?.(index - split)) ?? `no. ${index}`,
+  };
+}
+
+/** Without --data the drawn digits are taken, which are nothing to a model of photographs. */
+function checkDigits(model: AnyModel, file: string): void {
+  const shape = shapeOf(model);
+  if (shape === null || shape.join() === '28,28,1') return;
+  throw new ArgumentError(
+    `${file} takes images of ${shape.join('×')}, and no --data was given: it would be asked about the drawn digits, which are 28×28×1. Name its images with --data <folder>`,
+  );
+}
+
+function checkShape(model: AnyModel, { name, inputShape }: AnyDataset, file: string): void {
+  const shape = model.preprocessing?.inputShape ?? null;
+  if (shape === null || String(shape) === String(inputShape)) return;
+  throw new ArgumentError(`${file} takes images of ${shape.join('×')}, those of ${name} are ${(inputShape as readonly number[]).join('×')}`);
 }
 
 /** The wrong images by file, or by their place in a data set without files. */

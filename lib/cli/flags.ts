@@ -36,6 +36,24 @@ export function inFlags(message: string): string {
     .replace(/\bunknownCategories: 'missing'/g, '--unknown-categories missing')
     .replace(/\babsentColumns: 'missing'/g, '--absent-columns missing')
     .replace(/\(`classes: model\.classNames` of imageFolder\); where .*$/, '(--classes, with commas between)')
+    .replace(
+      /Say which folders are parts with `parts` \(.*?\) or which are classes with `classes` \(--classes\)/,
+      'Say which folders are classes with --classes',
+    )
+    .replace(/`classes` \(--classes\)/g, '--classes')
+    .replace(/\bwhich `classes` names/, 'which --classes names')
+    .replace(/, or `raw: true`,/g, '')
+    .replace(/: readImages\(path, \{ imageSize: (\d+) \}\) gives that size/, ': --image-size $1 gives that size')
+    .replace(
+      /all parameters are frozen\. unfreeze\(\) takes them into training again/,
+      'all parameters are frozen: name fewer layers with --freeze',
+    )
+    .replace(/`imageSize`/g, '--image-size')
+    .replace(
+      /build the model and fill it with model\.load\(path\), or loadPyTorch\(model, path\) if PyTorch wrote it/,
+      '`nodegrad train --weights` goes on with them',
+    )
+    .replace(/\band then loadPyTorch\(\)/g, 'and then --weights a.safetensors')
     .replace(/`preprocessing: false`/g, '--no-preprocessing')
     .replace(/`options\.([\w.]+)(?:: "(\w+)")?`/g, (whole, name: string, value?: string) => {
       const flag = flagOf(name);

@@ -3,12 +3,14 @@
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { augmented } from '../data/augmented.js';
+import type { PartFolders } from '../data/image-layout.js';
 import { leftOutText } from '../data/left-out.js';
 import { ArgumentError } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyModel } from '../training/model.js';
 import { printable } from '../words.js';
 import { type DataChoice, dataNames } from './options.js';
+import { formatCount } from './terminal.js';
 
 /** Images to train on and to test with. */
 export interface CommandImages<X extends 'float32' | 'uint8'> {
@@ -16,6 +18,8 @@ export interface CommandImages<X extends 'float32' | 'uint8'> {
   readonly test: Dataset<X>;
   /** Mean of each channel over the training images, in 0..1. */
   readonly mean: readonly number[];
+  /** Of a folder, the folders that are its parts; null where a share of each class is for testing. */
+  readonly parts?: PartFolders | null;
 }
 
 /** Lines about what is left out. */
@@ -49,8 +53,8 @@ export async function loadNumbers(
   const { data, dataDir: dir } = choice;
   if (data === 'digits') return datasets.digits();
   if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal });
-  const { train, test, mean } = await loadPixels(choice, signal, stream);
-  return { train: augmented(train, [], { mean }), test: augmented(test, [], { mean }), mean };
+  const { train, test, mean, parts } = await loadPixels(choice, signal, stream);
+  return { train: augmented(train, [], { mean }), test: augmented(test, [], { mean }), mean, parts };
 }
 
 /** Loads images as bytes, for a model that scales them itself. */
@@ -64,18 +68,29 @@ export async function loadPixels(
   const raw = true as const;
   if (data === 'digits') return datasets.digits({ raw });
   if (data === 'mnist') return datasets.mnist({ ...download(stream), dir, signal, raw });
-  let said = 0;
-  const onProgress = ({ decoded }: { decoded: number }): void => {
-    if (decoded < said + 10_000) return;
-    said = decoded;
-    stream.write(`decoding images: ${decoded}\n`);
-  };
+  const onProgress = decodingLines(stream);
   if (data === 'cifar10') return datasets.cifar10({ dir, signal, onProgress, raw });
   const images = await datasets.imageFolder(data, { imageSize, signal, onProgress, raw, test, classes, damaged });
   for (const one of images.leftOut.slice(0, mostLines))
     stream.write(`${one.count === 0 ? 'note' : 'left out'}: ${printable(leftOutText(one))}\n`);
   if (images.leftOut.length > mostLines) stream.write(`and ${images.leftOut.length - mostLines} more\n`);
   return images;
+}
+
+/** Lines about decoding, one in so many milliseconds, where no bar is drawn: in a file or a pipe. */
+const betweenLines = 10_000;
+
+/** Says now and then how many images are decoded, and of how many. */
+export function decodingLines(
+  stream: NodeJS.WritableStream & { isTTY?: boolean },
+  now = (): number => performance.now(),
+): (progress: { decoded: number; total?: number }) => void {
+  let said = now();
+  return ({ decoded, total }) => {
+    if (stream.isTTY === true || decoded === total || now() - said < betweenLines) return;
+    said = now();
+    stream.write(`decoding images: ${formatCount(decoded)}${total === undefined ? '' : ` of ${formatCount(total)}`}\n`);
+  };
 }
 
 function checkChoice({ data, test, classes, damaged }: DataChoice): void {

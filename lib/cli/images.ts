@@ -1,9 +1,10 @@
 // Runs on images: the data, a model of their shape that scales them itself, and which of them it takes for what.
 
+import { existsSync } from 'node:fs';
 import { randomCrop, randomFlip } from '../data/augmentation.js';
 import { augmented } from '../data/augmented.js';
 import type { AnyDataset, Dataset } from '../data/dataset.js';
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, describe } from '../errors.js';
 import { baseline } from '../evaluation/baseline.js';
 import { CrossEntropyLoss } from '../losses/cross-entropy.js';
 import { ChannelScaler } from '../preprocessing/channel-scaler.js';
@@ -15,7 +16,7 @@ import { type CommandImages, isMirrored, loadPixels } from './image-data.js';
 import { type Job, type Report, classLoss } from './job.js';
 import { buildModel } from './models.js';
 import { type TrainOptions, isFolder } from './options.js';
-import { type Pretrained, begin, readPretrained } from './pretrained.js';
+import { type Pretrained, begin, readPretrained, tryOut } from './pretrained.js';
 import { type Terminal, confusionMatrix, formatCount, gallery, greyOf, imageLines, matrixLines, percent } from './terminal.js';
 
 /** Images as a run takes them. */
@@ -27,13 +28,15 @@ interface Prepared extends CommandImages<'float32'> {
 async function prepared(options: TrainOptions, pretrained: Pretrained | null, signal: AbortSignal): Promise<Prepared> {
   const { data, augment } = options;
   const imageSize = options.imageSize ?? (isFolder(options) ? pretrained?.imageSize : undefined);
-  const { train, test, mean } = await loadPixels({ ...options, imageSize }, signal, process.stderr);
+  const { train, test, mean, parts } = await loadPixels({ ...options, imageSize }, signal, process.stderr);
+  if (train.classes?.length === 1)
+    throw new ArgumentError(`${data} holds one class only, ${describe(train.classes[0])}: at least two are needed to tell apart`);
   const padding = Math.max(1, Math.round(Math.min(...train.inputShape.slice(0, 2)) / 8));
   const list = augment ? [randomCrop({ padding }), ...(isMirrored(data) ? [randomFlip()] : [])] : [];
   // Weights go on with the scale that they were trained with.
   const own = pretrained?.statistics?.mean.length === mean.length ? pretrained.statistics : { mean, std: 1 };
   const scaler = (): ChannelScaler => new ChannelScaler({ layout: 'NHWC', ...own });
-  return { train: augmented(train, list), test: augmented(test, []), mean: mean.map(() => 0), scaler };
+  return { train: augmented(train, list), test: augmented(test, []), mean: mean.map(() => 0), parts, scaler };
 }
 
 /** The job of training a model on images. */
@@ -41,6 +44,8 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
   if (options.weights === undefined && options.freeze !== undefined)
     throw new ArgumentError('--freeze keeps layers as they are, and needs trained ones: --weights <file>');
   const pretrained = options.weights === undefined ? null : await readPretrained(options.weights);
+  // Decoding may take minutes.
+  if (pretrained !== null && isFolder(options)) await tryOut(options, pretrained);
   const data = await prepared(options, pretrained, signal);
   const { train, test, scaler } = data;
   const made = async (given: TrainOptions): Promise<{ model: AnyModel; weights?: string }> => {
@@ -49,14 +54,15 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
     return { model, ...(pretrained !== null && { weights: await begin(model, given, pretrained) }) };
   };
   const augmentation = isMirrored(options.data) ? 'cropped at random places and mirrored' : 'cropped at random places';
-  const counts = `${formatCount(train.length)} images to train on, ${formatCount(test.length)} to test with`;
+  const [training, testing] = [data.parts?.train, data.parts?.test].map(foldersText);
+  const counts = `${formatCount(train.length)} images to train on${training}, ${formatCount(test.length)} to test with${testing}`;
   return {
     train,
     test,
     ...(await made(options)),
     loss: classLoss(train, options),
     data: `${options.data}: ${counts}, ${train.inputShape.join('×')}${options.augment ? `; training images are ${augmentation}` : ''}`,
-    example: (test.length > 0 ? test : train).fileOf?.(0),
+    example: exampleOf(test.length > 0 ? test : train),
     notes: [],
     another: async (given) => (await made(given)).model,
     finish: () => {},
@@ -65,6 +71,18 @@ export async function imageJob(options: TrainOptions, signal: AbortSignal): Prom
       ...(isFolder(options) && { baseline: await baseline(train as unknown as AnyDataset, test as unknown as AnyDataset) }),
     }),
   };
+}
+
+/** The folders that a part is made of. */
+function foldersText(folders: readonly string[] = []): string {
+  if (folders.length === 0) return '';
+  return folders.length === 1 ? ` (${folders[0]})` : ` (${folders.slice(0, -1).join(', ')} and ${folders.at(-1)}, joined)`;
+}
+
+/** A file that a model can be asked about; in the place of one that lies in an archive some other. */
+function exampleOf({ fileOf }: Dataset): string | undefined {
+  const file = fileOf?.(0);
+  return file === undefined || existsSync(file) ? file : 'photo.jpg';
 }
 
 async function judge(model: AnyModel, { test, mean }: Prepared): Promise<Report> {

@@ -14,7 +14,7 @@ import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
-import { nearFile } from './near-file.js';
+import { nearest, nearestPath } from './spelling.js';
 import { type Recipe, fineTuning, folderRecipe, modelNames, recipeOf, tableRecipe } from './models.js';
 
 /** Names of the data sets. */
@@ -154,7 +154,7 @@ export const seedNumber = number(Number.MIN_SAFE_INTEGER, 'a whole number', true
 
 function share(text: string): number {
   const value = rate(text);
-  if (value > 1) throw new InvalidArgumentError('expected a number from 0 to 1');
+  if (value > 1) throw new InvalidArgumentError('expected a number from 0 to 1, such as 0.2 for 20 %');
   return value;
 }
 
@@ -182,10 +182,10 @@ export function dataName(text: string): string {
   if (/\.(xlsx?|ods)$/i.test(text))
     throw new InvalidArgumentError(`A spreadsheet is not read: save it as .csv. Tables end in ${tableEndings}.`);
   if (existsSync(text)) return text;
-  const near = nearFile(text);
-  const missing = /[./\\]/.test(text) ? `There is no such file or folder${near === null ? '' : `; ${near} is one`}. ` : '';
+  const meant = nearest(text, dataNames) ?? nearestPath(text);
+  const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
   const choices = `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table`;
-  throw new InvalidArgumentError(`${missing}Allowed choices are ${choices}.`);
+  throw new InvalidArgumentError(`There is no such file or folder.${hint} Allowed choices are ${choices}.`);
 }
 
 /** The options that say which data a command works on. */
@@ -216,17 +216,19 @@ export function addPlaceOptions(command: Command): Command {
     )
     .option(
       '--test <share>',
-      'share of each class of a folder that is for testing, where no folder is, or of the rows of a table; 0 for none (default: 0.1, of a table 0.2)',
+      'share of each class of a folder that is for testing, where no folder is, or of the rows of a table; 0 for none; of evaluate, 1 for all images (default: 0.1, of a table 0.2)',
       share,
     )
     .option('--classes <names>', 'folders that are classes, with commas between; others are left out (default: all folders)', names)
-    .addOption(
-      new Option(
-        '--damaged <what>',
-        'images of a folder that cannot be read: error ends the command, skip leaves them out and lists them (default: error)',
-      ).choices(['error', 'skip']),
-    );
+    .addOption(damagedOption('images of a folder'));
 }
+
+/** What becomes of images that cannot be read. */
+export const damagedOption = (what: string): Option =>
+  new Option(
+    '--damaged <what>',
+    `${what} that cannot be read: error ends the command, skip leaves them out and lists them (default: error)`,
+  ).choices(['error', 'skip']);
 
 /** What becomes of rows that do not fit. */
 export const badRowsOption = (): Option =>
@@ -268,7 +270,10 @@ export function addTrainOptions(command: Command, model?: string): Command {
   const models = model === undefined ? 'model preset (default: mlp, for a folder of images small-conv-net)' : 'model preset';
   return addDataOptions(command)
     .addOption(new Option('--model <name>', models).choices(modelNames).default(model))
-    .option('--weights <file>', "fine-tune weights of --model: torchvision's or timm's, or a model saved by nodegrad (.safetensors)")
+    .option(
+      '--weights <file>',
+      "fine-tune weights of --model, which may be left out: torchvision's or timm's, or a model saved by nodegrad (.safetensors)",
+    )
     .addOption(
       new Option(
         '--freeze <layers>',
@@ -302,7 +307,7 @@ export function addTrainOptions(command: Command, model?: string): Command {
     .addOption(
       new Option(
         '--schedule <name>',
-        "learning rate over the epochs: step is a tenth after each third (of three epochs or more), late after half and three quarters, wide a fifth after 30, 60 and 80 %, linear and cosine fall to 0, exponential 0.9 an epoch (default: that of the model's paper, or step)",
+        "what becomes of the learning rate over the epochs. constant: it stays; step: a tenth of it after each third (of three epochs or more); late: a tenth after half and after three quarters; wide: a fifth after 30, 60 and 80 %; linear, cosine: it falls to 0; exponential: 0.9 of it after each epoch (default: that of the model's paper, linear with --weights, or step)",
       ).choices(scheduleNames),
     )
     .option(

@@ -1,10 +1,13 @@
 // `nodegrad predict <file>`: what a saved model says of images, or of the rows of a table, as comma-separated values.
 
-import { readImages } from '../data/read-images.js';
-import { ArgumentError } from '../errors.js';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ReadImagesOptions, readImages } from '../data/read-images.js';
+import { ArgumentError, FileFormatError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { csvField } from '../io/csv.js';
 import { sigmoid } from '../ops/activations.js';
+import { concat } from '../ops/shape.js';
 import { softmax } from '../ops/softmax.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { ProgressBar } from '../progress.js';
@@ -13,6 +16,7 @@ import { placeOfRow } from '../data/table.js';
 import { plural } from '../words.js';
 import { badRowsNote, farNote } from './table-notes.js';
 import { savedModel } from './saved.js';
+import { printable } from '../words.js';
 import type { AnyModel } from '../training/model.js';
 import { shapeOf } from './image-data.js';
 import { type TableChoice, classesOf, rowsFor, tableOfModel, withScores } from './table.js';
@@ -21,6 +25,8 @@ import { type TableChoice, classesOf, rowsFor, tableOfModel, withScores } from '
 export interface PredictCommandOptions extends Omit<TableChoice, 'data'> {
   data?: string;
   output?: string;
+  /** What becomes of images that cannot be read. */
+  damaged?: 'error' | 'skip';
   json: boolean;
 }
 
@@ -36,7 +42,7 @@ export async function predictCommand(file: string, images: readonly string[], op
     throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
   if (transform === null && data !== undefined)
     throw new ArgumentError(`${file} was not trained on a table: name files of images, nodegrad predict ${file} photo.jpg`);
-  const { names, found } = transform === null ? await ofImages(file, model, images) : await ofTable(file, model, transform, options);
+  const { names, found } = transform === null ? await ofImages(file, model, images, options) : await ofTable(file, model, transform, options);
   const { output } = options;
   const isJson = options.json || (output !== undefined && /\.json$/i.test(output));
   const text = isJson
@@ -92,7 +98,7 @@ async function ofTable(
 /** Images that are decoded at a time. */
 const atOnce = 256;
 
-async function ofImages(file: string, model: AnyModel, images: readonly string[]): Promise<Predictions> {
+async function ofImages(file: string, model: AnyModel, images: readonly string[], { damaged }: PredictCommandOptions): Promise<Predictions> {
   if (images.length === 0) throw new ArgumentError(`name the images that ${file} is asked about: nodegrad predict ${file} photo.jpg`);
   const shape = shapeOf(model);
   if (model.preprocessing === null || shape === null)
@@ -101,20 +107,58 @@ async function ofImages(file: string, model: AnyModel, images: readonly string[]
     );
   const [height, width, channels] = shape;
   const found: Row[] = [];
+  let done = 0;
   const bar = new ProgressBar('auto', 'predicting images', images.length);
   try {
     for (let from = 0; from < images.length; from += atOnce) {
-      const some = images.slice(from, from + atOnce);
-      const pixels = await readImages(some, { imageSize: [height, width], grey: channels === 1, progress: false });
+      const wanted = images.slice(from, from + atOnce);
+      const [some, pixels] = await imagesAt(wanted, { imageSize: [height, width], grey: channels === 1, progress: false }, damaged === 'skip');
+      done += wanted.length;
+      if (pixels === null) continue;
       const classes = likeliestOf((await model.predict(pixels, { progress: false })) as Tensor, model.classNames ?? []);
       found.push(...classes.map((row, i) => [some[i], ...row]));
-      bar.update(found.length);
+      bar.update(done);
     }
   } finally {
     bar.end();
   }
+  if (found.length === 0) throw new ArgumentError(`none of the ${images.length} images can be read`);
   return { names: ['file', 'prediction', 'probability'], found };
 }
+
+/** The images that can be read, and their pixels; null where none can. With `isSkipping` the others are named on standard error. */
+async function imagesAt(
+  paths: readonly string[],
+  options: ReadImagesOptions,
+  isSkipping: boolean,
+): Promise<[readonly string[], Tensor<'uint8'> | null]> {
+  const isProblem = (error: unknown): error is Error => error instanceof FileFormatError || error instanceof ArgumentError;
+  try {
+    return [paths, await readImages(paths, options)];
+  } catch (error) {
+    if (!isProblem(error)) throw error;
+    const folder = paths.find((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory());
+    if (!isSkipping && folder !== undefined)
+      throw new ArgumentError(
+        `${folder} is a folder: name the images in it, ${join(folder, '*.jpg')}. \`nodegrad evaluate --data\` takes folders of classes`,
+      );
+    if (!isSkipping)
+      throw new (error instanceof FileFormatError ? FileFormatError : ArgumentError)(`${error.message}. ${skipHint}`, { cause: error });
+  }
+  const [read, pixels]: [string[], Tensor<'uint8'>[]] = [[], []];
+  for (const path of paths) {
+    try {
+      pixels.push(await readImages(path, options));
+      read.push(path);
+    } catch (error) {
+      if (!isProblem(error)) throw error;
+      process.stderr.write(`left out: ${printable(error.message)}\n`);
+    }
+  }
+  return [read, pixels.length === 0 ? null : concat(pixels)];
+}
+
+const skipHint = '--damaged skip leaves out what cannot be read';
 
 /** The likeliest class of each row of scores, by name, and its probability; one score is of yes or no. */
 function likeliestOf(scores: Tensor, names: readonly string[]): [string, number][] {

@@ -5,11 +5,14 @@ import { ArgumentError, describe } from '../errors.js';
 import { readSafetensors } from '../io/safetensors.js';
 import { BatchNorm } from '../layers/batch-norm.js';
 import { headOf } from '../layers/outputs.js';
+import { describeModel } from '../layers/registry.js';
 import type { LoadReport } from '../layers/state.js';
 import { loadPyTorch } from '../models/pytorch.js';
 import { ChannelScaler, imagenetStatistics } from '../preprocessing/channel-scaler.js';
+import { withSeed } from '../seed.js';
 import type { AnyModel } from '../training/model.js';
-import { imageSizeOf } from './image-data.js';
+import { imageSizeOf, shapeOf } from './image-data.js';
+import { buildModel, modelNames } from './models.js';
 import type { TrainOptions } from './options.js';
 import { savedModel } from './saved.js';
 
@@ -44,9 +47,56 @@ export async function readPretrained(file: string): Promise<Pretrained> {
   };
 }
 
+/** The preset that the weights of a file are for, whatever classes they tell apart; undefined where they are for none. */
+export async function presetIn(file: string, hidden: readonly number[]): Promise<string | undefined> {
+  const { metadata, tensors } = await readSafetensors(file);
+  const architecture = metadata.get('architecture');
+  const saved = architecture === undefined ? null : await savedModel(file);
+  const shape = saved === null ? [imagenetSize, imagenetSize, 3] : shapeOf(saved);
+  const classes = saved === null ? 2 : saved.classNames?.length;
+  if (shape === null || classes === undefined) return undefined;
+  const count = [...tensors.keys()].filter((name) => /(weight|bias)$/.test(name)).length;
+  return withSeed(0, async () => {
+    for (const name of modelNames) {
+      try {
+        const model = buildModel(name, shape, classes, hidden);
+        if (architecture !== undefined) {
+          if (JSON.stringify(describeModel(model)) === JSON.stringify(JSON.parse(architecture))) return name;
+        } else if (model.parameters().length === count) {
+          const { skipped } = await loadPyTorch(model, tensors, { otherShapes: 'skip' });
+          const [head] = headOf(model);
+          if (skipped.every((path) => path.startsWith(`${head}.`))) return name;
+        }
+      } catch {
+        // It takes other images, or has other layers.
+      }
+    }
+    return undefined;
+  });
+}
+
+/** Says before anything is decoded that weights do not fit, or that a layer that is to be frozen is none. */
+export async function tryOut(options: TrainOptions, pretrained: Pretrained): Promise<void> {
+  const size = options.imageSize ?? pretrained.imageSize;
+  if (size === undefined) return;
+  await withSeed(0, async () => {
+    await begin(buildModel(options.model, [size, size, 3], 2, options.hidden), options, pretrained);
+  });
+}
+
 /** Fills a model and freezes what is to stay; gives that as a line. */
-export async function begin(model: AnyModel, { model: name, weights: file, freeze }: TrainOptions, pretrained: Pretrained): Promise<string> {
-  const { matched, skipped } = await pretrained.fill(model);
+export async function begin(
+  model: AnyModel,
+  { model: name, weights: file, freeze, hidden }: TrainOptions,
+  pretrained: Pretrained,
+): Promise<string> {
+  const { matched, skipped } = await pretrained.fill(model).catch(async (error: unknown) => {
+    if (!(error instanceof ArgumentError)) throw error;
+    const fitting = await presetIn(file as string, hidden);
+    const says = error.message.replace(/\. \{ strict: false \}.*$/, '');
+    const hint = fitting === undefined || fitting === name ? '' : `. It holds a ${fitting}: --model ${fitting}`;
+    throw new ArgumentError(`${file} does not fit --model ${name}: ${says}${hint}`, { cause: error });
+  });
   const [path] = headOf(model);
   const other = skipped.find((one) => !one.startsWith(`${path}.`));
   if (other !== undefined)

@@ -1,5 +1,6 @@
 // The command line: commands, options, exit codes.
 
+import { existsSync } from 'node:fs';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { NodegradError } from '../errors.js';
 import { info, variableProblems } from '../runtime.js';
@@ -8,7 +9,7 @@ import { type ExperimentName, experimentNames } from '../experiments/index.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
 import { type ExportCommandOptions, addExportOptions, dimensions, exportCommand } from './export.js';
 import { type ExperimentCommandOptions, experimentCommand } from './experiment.js';
-import { inFlags } from './flags.js';
+import { inFlags, shellWord } from './flags.js';
 import { explainCommand, topicNamed } from './explain.js';
 import { infoCommand } from './info.js';
 import { type LaunchCommandOptions, launchCommand, nodeCount, rendezvousAddress } from './launch.js';
@@ -19,8 +20,10 @@ import {
   addPlaceOptions,
   addTrainOptions,
   absentColumnsOption,
+  damagedOption,
   badRowsOption,
   dataName,
+  dataNames,
   decimalOption,
   encodingOption,
   missingOption,
@@ -55,7 +58,9 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .enablePositionalOptions() // what stands behind a script is the script's
     .exitOverride()
     .showHelpAfterError('(nodegrad --help lists the commands)');
-  addTrainOptions(command('train', 'train a model and save it')).action(async (options: GivenOptions) => {
+  const training = command('train', 'train a model and save it').allowExcessArguments(true);
+  addTrainOptions(training).action(async (options: GivenOptions) => {
+    refuseWords(training, '--data');
     code = await train(options);
   });
   const start = command('start', 'what `npm start` does: train a convolutional net on digits and show the result', true);
@@ -91,9 +96,8 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async (script: string, words: string[], options: LaunchCommandOptions) => {
       code = await launchCommand(script, words, options);
     });
-  addDataOptions(
-    command('evaluate', 'loss and accuracy of a saved model on a test set').argument('<file>', 'a model saved by nodegrad (.safetensors)'),
-  )
+  const evaluation = command('evaluate', 'loss and accuracy of a saved model on a test set');
+  addDataOptions(evaluation.argument('<file>', 'a model saved by nodegrad (.safetensors)'))
     .option('--target <column>', 'column of a table that is predicted, of a model that does not say it')
     .addOption(badRowsOption())
     .addOption(unknownCategoriesOption())
@@ -105,7 +109,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .option('--wrong <count>', 'list so many images that are taken for something else, the surest first', whole(0))
     .option('--json', 'print one JSON document instead of text', false)
     .action(async (file: string, options: EvaluateCommandOptions) => {
-      code = await evaluateCommand(file, options);
+      code = await evaluateCommand(file, options, evaluation.getOptionValueSource('data') !== 'default');
     });
   command('predict', 'what a saved model says of images, or of the rows of a table')
     .argument('<file>', 'a model saved by nodegrad (.safetensors) that was trained on images or on a table')
@@ -118,6 +122,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .addOption(decimalOption())
     .addOption(encodingOption())
     .addOption(missingOption())
+    .addOption(damagedOption('images'))
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, images: string[], options: PredictCommandOptions) => {
       code = await predictCommand(file, images, options);
@@ -194,6 +199,14 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     if (words.includes('--json')) process.stdout.write(`${JSON.stringify({ outcome: 'failed', error: failure(error) }, null, 2)}\n`);
     return 1;
   }
+}
+
+/** Refuses words that belong behind an option. */
+function refuseWords(command: Command, option: string): void {
+  const [word] = command.args;
+  if (word === undefined) return;
+  const hint = existsSync(word) || dataNames.some((name) => name === word) ? ` (Did you mean ${option} ${shellWord(word)}?)` : '';
+  command.error(`error: too many arguments: ${command.name()} takes options alone, received '${word}'${hint}`, { exitCode: usageError });
 }
 
 function failure(error: unknown): { code: string | null; message: string; help?: string } {

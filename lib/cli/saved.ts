@@ -1,6 +1,6 @@
 // The saved model that a command is asked about.
 
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { tableFormat } from '../data/column-files.js';
 import { ArgumentError } from '../errors.js';
@@ -10,10 +10,14 @@ import type { AnyModel } from '../training/model.js';
 /** The model in a file, whatever layers it has: they are registered where they are defined, and `train` needs few of them. */
 export async function savedModel(file: string): Promise<AnyModel> {
   await import('../index.js');
-  const inside = join(file, 'model.safetensors');
-  if (existsSync(inside)) throw new ArgumentError(`${file} is a folder: the model in it is ${inside}`);
   if (tableFormat(file) !== null && existsSync(file))
     throw new ArgumentError(`${file} is a table, and a model saved by nodegrad (.safetensors) comes first; --data ${file} names the table`);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+    const inside = join(file, 'model.safetensors');
+    throw new ArgumentError(
+      `${file} is a folder, and a model is a file${existsSync(inside) ? `: ${inside} is the one in it` : ' (.safetensors)'}`,
+    );
+  }
   try {
     return await load(file);
   } catch (error) {

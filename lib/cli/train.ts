@@ -17,6 +17,7 @@ import { formatDuration } from '../training/progress.js';
 import { inCommands } from './advice.js';
 import { inFlags, shellWord } from './flags.js';
 import { recipeOf } from './models.js';
+import { presetIn } from './pretrained.js';
 import { RunFolder } from './run-folder.js';
 import { finishUnwatched } from './output.js';
 import { imageJob } from './images.js';
@@ -43,6 +44,7 @@ interface Show {
 
 /** Runs the job and gives the exit code. */
 export async function train(given: GivenOptions, { detailed = false, rival }: Show = {}): Promise<number> {
+  given = await withModelOfWeights(given);
   let options = withRecipe(given);
   const { checkpointDir, checkpointEvery, resume, patience } = options;
   if (checkpointDir === undefined && (checkpointEvery !== undefined || resume)) {
@@ -93,6 +95,15 @@ export async function train(given: GivenOptions, { detailed = false, rival }: Sh
     await results?.close();
     stopper.release();
   }
+}
+
+/** Where weights are named and no model, the model that they are for. */
+async function withModelOfWeights(given: GivenOptions): Promise<GivenOptions> {
+  const { weights, model, data, hidden } = given;
+  if (weights === undefined || model !== undefined || tableFormat(data) !== null) return given;
+  const found = await presetIn(weights, hidden ?? [512, 256]);
+  if (found === undefined) throw new ArgumentError(`which model the weights of ${weights} are for is not known: say it with --model <name>`);
+  return { ...given, model: found };
 }
 
 /** Trains; what ends a run early is an outcome here, and what was trained until then counts. */

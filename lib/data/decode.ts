@@ -1,6 +1,7 @@
 // Decoding of JPEG, PNG and what else `sharp` reads: many images at once, all to one size, as bytes.
 import { types } from 'node:util';
 import { AbortedError } from '../errors.js';
+import { otherThing } from './image-kinds.js';
 import { loadSharp, type Sharp } from './sharp.js';
 
 /** An image file: its path, for messages and for the order, and its bytes. */
@@ -22,6 +23,8 @@ export interface DecodeProgress {
   readonly source: string;
   /** Images decoded so far. */
   readonly decoded: number;
+  /** Images in all, where that is known. */
+  readonly total?: number;
 }
 
 /** Options of {@link decodeImages}. */
@@ -32,6 +35,9 @@ export interface DecodeOptions {
   readonly channels: 1 | 3;
   readonly signal?: AbortSignal;
 }
+
+/** The size of a picture, in the order that people say it. */
+export const sizeText = ([height, width]: readonly number[]): string => `${width}×${height}`;
 
 /** How many are under way: enough for the four threads that decode. */
 const atOnce = 16;
@@ -101,8 +107,9 @@ async function decodeImage(
 ): Promise<DecodedImage | Error> {
   const settings = { failOn: 'error', limitInputPixels: mostPixels } as const;
   let taken = 0;
+  let bytes: Uint8Array | null = null;
   try {
-    const bytes = await image.data();
+    bytes = await image.data();
     if (bytes.length >= smallFile) {
       const { width = 0, height = 0 } = await sharp(bytes, settings).metadata();
       taken = 4 * width * height;
@@ -117,18 +124,18 @@ async function decodeImage(
     if (info.channels !== channels) throw new Unfit(`it has ${info.channels} channels, not ${channels}`);
     return { path: image.path, pixels: data, shape: [info.height, info.width, channels] };
   } catch (error) {
-    return reasonOf(error as NodeJS.ErrnoException);
+    return reasonOf(error as NodeJS.ErrnoException, bytes);
   } finally {
     budget.give(taken);
   }
 }
 
 /** Why there is no image, in the same words whatever else is being read, and to what size: what libvips says of one, and whether, depends on both. */
-function reasonOf(error: NodeJS.ErrnoException): Error {
+function reasonOf(error: NodeJS.ErrnoException, bytes: Uint8Array | null): Error {
   const { code, message } = error;
   if (typeof code === 'string' || error instanceof Unfit) return error;
   const reason = message.includes('unsupported image format')
-    ? 'it has no format that sharp reads'
+    ? otherThing(bytes ?? new Uint8Array(0))
     : message.includes('pixel limit')
       ? `it has more than ${mostPixels} pixels`
       : 'it is damaged, or not whole';

@@ -11,7 +11,6 @@ import {
   checkList,
   checkNumber,
   checkOptions,
-  describeShape,
   expected,
   FileFormatError,
 } from '../errors.js';
@@ -21,12 +20,12 @@ import { checkAvailable } from '../memory.js';
 import { ProgressBar, type ProgressOption, streamOf } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
-import { type DecodedImage, type DecodeProgress, decodeImages } from './decode.js';
+import { type DecodedImage, type DecodeProgress, decodeImages, sizeText } from './decode.js';
 import { listFiles } from './folder-files.js';
 import { cacheFolder } from './folders.js';
 import { encodedImages, findImages, type Images } from './image-files.js';
 import { isArchive } from './image-kinds.js';
-import { folderTree, type Layout, layOut, type LayoutOptions } from './image-layout.js';
+import { folderTree, type Layout, layOut, type LayoutOptions, type PartFolders } from './image-layout.js';
 import { type ImageDatasets, imageData, type RawImages } from './images.js';
 import { type LeftOut, LeftOutList } from './left-out.js';
 
@@ -68,6 +67,8 @@ export interface ImageFolderOptions {
 export interface ImageFolder<X extends 'float32' | 'uint8' = 'float32'> extends ImageDatasets<X> {
   /** Files that are not among the examples, and remarks on those that are; hidden files are not mentioned. */
   readonly leftOut: readonly LeftOut[];
+  /** The folders that became the parts, by their paths in `path`; null where a share of each class is the test set. */
+  readonly parts: PartFolders | null;
 }
 
 /**
@@ -116,7 +117,7 @@ export async function imageFolder(path: string, options: ImageFolderOptions = {}
   });
   const [train, held] = [images.train, images.test].map((part) => filesBelow(path, part));
   const parts = imageData(basename(resolve(path)), train, held, images.shape, raw, images.classes);
-  return { ...parts, leftOut: images.leftOut };
+  return { ...parts, leftOut: images.leftOut, parts: images.parts ?? null };
 }
 
 /** Images with the paths of their files as somebody would type them who named the folder so. */
@@ -165,6 +166,7 @@ export interface LoadedImages<Part extends RawImages = RawImages> {
   readonly shape: readonly number[];
   readonly classes: readonly string[];
   readonly leftOut: readonly LeftOut[];
+  readonly parts?: PartFolders | null;
 }
 
 /** What {@link loadImages} is told; the options are checked. */
@@ -190,7 +192,7 @@ export async function loadImages(path: string, options: LoadOptions): Promise<Fi
         'JSON is read in a program, by tableFromRows(JSON.parse(text))',
     );
   const files = found.files.map(({ path: name, bytes, changed }) => [name, bytes, changed]);
-  const settings = [3, path, files, found.folders, found.passedOver, found.unreadable, size ?? null, channels, damaged, layout];
+  const settings = [4, path, files, found.folders, found.passedOver, found.unreadable, size ?? null, channels, damaged, layout];
   const digest = createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
   const cached = join(cacheFolder(), 'images', `${basename(path)}-${digest}.safetensors`);
   const kept = cache ? await readCache(cached) : null;
@@ -221,12 +223,17 @@ async function decodeInto(path: string, { images, others, folders }: Images, opt
   const rows = new Rows(path, layout, paths, options);
   const wanted = [...layout.train, ...layout.test].map(({ image }) => images[image]);
   let decoded = 0;
+  let told = 0;
   const bar = new ProgressBar(options.progress, `decoding ${basename(path)}`, wanted.length);
   const use = (image: DecodedImage): void => {
     rows.put(image);
     decoded += 1;
     bar.update(decoded);
-    if (decoded % 1000 === 0) options.onProgress?.({ source: path, decoded });
+    // Large photographs take their time.
+    if (decoded === 1) told = performance.now();
+    if (decoded % 1000 !== 0 && performance.now() - told < 1000) return;
+    told = performance.now();
+    options.onProgress?.({ source: path, decoded, total: wanted.length });
   };
   const refuse = (name: string, problem: Error): void => {
     if (options.damaged === 'error')
@@ -238,9 +245,9 @@ async function decodeInto(path: string, { images, others, folders }: Images, opt
   } finally {
     bar.end();
   }
-  options.onProgress?.({ source: path, decoded });
-  const { classes } = layout;
-  return { ...rows.parts(), classes, leftOut: leftOut.list };
+  options.onProgress?.({ source: path, decoded, total: wanted.length });
+  const { classes, parts } = layout;
+  return { ...rows.parts(), classes, leftOut: leftOut.list, parts };
 }
 
 /** Takes decoded images to their rows. */
@@ -265,7 +272,7 @@ class Rows {
   put({ path, pixels, shape }: DecodedImage): void {
     if (this.#shape === null) this.#begin(path, shape);
     else if (shape.join() !== this.#shape.join()) {
-      const found = `${this.#first} is ${describeShape(this.#shape)}, ${path} is ${describeShape(shape)}`;
+      const found = `${this.#first} is ${sizeText(this.#shape)}, ${path} is ${sizeText(shape)}`;
       throw new ArgumentError(`the images of ${this.path} are of several sizes (${found}): say which with \`imageSize\``);
     }
     const { part, row } = this.#rows.get(path) as { part: number; row: number };
@@ -320,25 +327,26 @@ async function readCache(path: string): Promise<FiledImages | null> {
     const shape = tensors.get('train.images')!.shape.slice(1);
     const classes = JSON.parse(metadata.get('classes') as string) as string[];
     const leftOut = JSON.parse(metadata.get('leftOut') as string) as LeftOut[];
+    const parts = JSON.parse(metadata.get('parts') as string) as PartFolders | null;
     const part = (name: string): Required<RawImages> => ({
       images: tensors.get(`${name}.images`)!.data as Uint8Array,
       labels: tensors.get(`${name}.labels`)!.data as Int32Array,
       files: namesIn(tensors.get(`${name}.files`)!.data as Uint8Array),
     });
-    return { train: part('train'), test: part('test'), shape, classes, leftOut };
+    return { train: part('train'), test: part('test'), shape, classes, leftOut, parts };
   } catch {
     return null; // not there, or damaged: the images are decoded again
   }
 }
 
-async function writeCache(path: string, { train, test, shape, classes, leftOut }: FiledImages): Promise<void> {
+async function writeCache(path: string, { train, test, shape, classes, leftOut, parts = null }: FiledImages): Promise<void> {
   const tensors = new Map<string, AnyTensor>();
   for (const [name, { images, labels, files }] of Object.entries({ train, test })) {
     tensors.set(`${name}.images`, Tensor.from(images, [labels.length, ...shape]) as unknown as AnyTensor);
     tensors.set(`${name}.labels`, Tensor.from(labels) as unknown as AnyTensor);
     tensors.set(`${name}.files`, Tensor.from(new TextEncoder().encode(files.join('\0'))) as unknown as AnyTensor);
   }
-  const texts = new Map(Object.entries({ classes, leftOut }).map(([key, value]) => [key, JSON.stringify(value)]));
+  const texts = new Map(Object.entries({ classes, leftOut, parts }).map(([key, value]) => [key, JSON.stringify(value)]));
   try {
     // In pieces: a copy of all images is not needed.
     await writeFileAtomic(path, await encodeInTurns(tensors, texts));

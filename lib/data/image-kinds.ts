@@ -44,4 +44,14 @@ export function whyNoImage(path: string, head: Uint8Array, formats: Formats): st
   return noImage;
 }
 
+/** What bytes are that are called an image and are in no format that can be decoded, for a sentence about one file. */
+export function otherThing(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.subarray(0, 512)).toString('latin1');
+  if (/^\s*(<!--|<!doctype html|<html|<head)/i.test(text.replace(/^\xef\xbb\xbf/, ''))) return 'it is a web page, not an image';
+  const found = signatures.find(([, pattern, build]) => build !== undefined && pattern.test(text));
+  return found === undefined
+    ? 'it has no format that sharp reads'
+    : `it is a ${found[0]} image, which this sharp does not decode: convert it to PNG or JPEG`;
+}
+
 export const noImage = 'no images';

@@ -35,6 +35,13 @@ export interface Layout {
   readonly train: Placed[];
   readonly test: Placed[];
   readonly leftOut: LeftOut[];
+  readonly parts: PartFolders | null;
+}
+
+/** The folders that are parts, by their paths. */
+export interface PartFolders {
+  readonly train: readonly string[];
+  readonly test: readonly string[];
 }
 
 /** The tree of these paths. `others` are files that are no images, with the reason; `folders` may be empty ones. */
@@ -177,7 +184,7 @@ class Arrangement {
       }
     }
     const inOrder = (a: Placed, b: Placed): number => a.image - b.image;
-    return { classes, train: train.sort(inOrder), test: test.sort(inOrder), leftOut: this.#leftOut.list };
+    return { classes, train: train.sort(inOrder), test: test.sort(inOrder), leftOut: this.#leftOut.list, parts: pathsOf(found) };
   }
 
   // ---- parts ----
@@ -315,6 +322,9 @@ class Arrangement {
     return `. It holds\n${treeLines(folder).join('\n')}`;
   }
 }
+
+const pathsOf = (found: { train: Folder[]; test: Folder[] } | null): PartFolders | null =>
+  found && { train: found.train.map(({ path }) => path), test: found.test.map(({ path }) => path) };
 
 const countOf = (folder: Folder | undefined): number => (folder === undefined ? 0 : countIn(folder));
 

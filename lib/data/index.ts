@@ -36,6 +36,7 @@ export type { ImageFolder, ImageFolderOptions } from './image-folder.js';
 export { type ReadImagesOptions, readImages } from './read-images.js';
 export type { ScalesTargets } from './about.js';
 export type { LeftOut } from './left-out.js';
+export type { PartFolders } from './image-layout.js';
 export type { DecodeProgress } from './decode.js';
 export {
   type AnyDataset,

@@ -46,5 +46,5 @@ export class LeftOutList {
 
 /** A line for people. */
 export function leftOutText({ path, count, reason }: LeftOut): string {
-  return `${path}${count > 1 ? ` and ${count - 1} more` : ''}: ${reason}`;
+  return `${path}${count > 1 ? ` and ${count - 1} more` : ''}: ${count === 1 ? reason.replace(/^no images$/, 'no image') : reason}`;
 }

@@ -9,7 +9,7 @@ import { checkAvailable } from '../memory.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
-import { type DecodedImage, type EncodedImage, decodeImages } from './decode.js';
+import { type DecodedImage, type EncodedImage, decodeImages, sizeText } from './decode.js';
 
 /** Options of {@link readImages}. */
 export interface ReadImagesOptions {
@@ -65,7 +65,7 @@ export async function readImages(
       checkAvailable(bytes, `${list.length} images of ${describeShape(image.shape)}`, 'A smaller `imageSize` takes less');
       pixels = new Uint8Array(bytes);
     } else if (image.shape.join() !== first.shape.join()) {
-      const [one, other] = [first, image].map(({ path, shape }) => `${names[Number(path)]} is ${describeShape(shape)}`);
+      const [one, other] = [first, image].map(({ path, shape }) => `${names[Number(path)]} is ${sizeText(shape)}`);
       throw new ArgumentError(`the images are of several sizes (${one}, ${other}): say which with \`imageSize\``);
     }
     pixels.set(image.pixels, Number(image.path) * image.pixels.length);

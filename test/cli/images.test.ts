@@ -1,7 +1,8 @@
 // Proves lib/cli/images.ts as a user meets it: train on a folder of photographs, and in other processes evaluate the model and ask it about a file.
 
 import test from 'ava';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { ChannelScaler, datasets, load, mlp, readImages, type Tensor } from '../../lib/index.js';
@@ -81,7 +82,7 @@ test('a run on photographs says what to type next, and that works: accuracy of e
   const next = /Next\n +evaluate +npx nodegrad (.*)\n +predict +npx nodegrad (.*)\n/.exec(out);
   t.truthy(next, out);
   const evaluated = await run(folder, next![1].split(' '));
-  t.regex(evaluated.out, /photos test: 8 images\n/, evaluated.error);
+  t.regex(evaluated.out, /photos test: 8 of 40 images\n/, evaluated.error);
   t.regex(evaluated.out, /true +green +red +hits\ngreen +3 +1 +75\.0 %\n +red +1 +3 +75\.0 %\n/);
   t.regex(
     evaluated.out,
@@ -111,6 +112,26 @@ test('a model that was trained on digits, as they are, is right about an image f
   t.true(hits.length >= 15, out);
 });
 
+test('a run on folders that are parts names them, one on an archive suggests no file inside of it, and one class alone is refused', async (t) => {
+  const folder = await photographs(t, 6);
+  const short = ['train', '--image-size', '12', '--model', 'linear-model', '--epochs', '1'];
+  for (const [part, numbers] of Object.entries({ train: [0, 1, 2], valid: [3, 4], test: [5] }))
+    for (const kind of ['green', 'red']) {
+      mkdirSync(join(folder, 'parts', part, kind), { recursive: true });
+      for (const n of numbers) copyFileSync(join(folder, 'photos', kind, `${n}.jpg`), join(folder, 'parts', part, kind, `${n}.jpg`));
+    }
+  for (const again of [false, true]) {
+    const { out, error } = await run(folder, [...short, '--data', 'parts']);
+    t.regex(out, /6 images to train on \(train\), 6 to test with \(test and valid, joined\)/, `${error} from the cache: ${again}`);
+  }
+  execFileSync('tar', ['-cf', 'photos.tar', 'photos'], { cwd: folder });
+  const packed = await run(folder, [...short, '--data', 'photos.tar']);
+  t.regex(packed.out, /\n +predict +npx nodegrad predict runs\/\S+ photo\.jpg\n/, packed.error);
+  const alone = await run(folder, [...short, '--data', 'photos', '--classes', 'red']);
+  t.is(alone.code, 1);
+  t.regex(alone.error, /photos holds one class only, "red": at least two are needed/);
+});
+
 test('what a model cannot be asked is said, with what can be done', async (t) => {
   const folder = await photographs(t, 3);
   const plain = mlp({ inputShape: [12, 12, 3], hidden: [4], classes: 2 });
@@ -127,8 +148,15 @@ test('what a model cannot be asked is said, with what can be done', async (t) =>
   plain.preprocessing = new ChannelScaler({ layout: 'NHWC', mean: 0.5 }).fit(train);
   await plain.save(join(folder, 'plain.safetensors'));
   await says(['plain.safetensors', 'gone.jpg'], /gone\.jpg cannot be read: ENOENT: there is no such file or folder/);
-  await says(['plain.safetensors', 'photos'], /photos cannot be read: EISDIR: it is a folder/);
+  await says(['plain.safetensors', 'photos'], /photos is a folder: name the images in it, photos\/\*\.jpg/);
   writeFileSync(join(folder, 'text.jpg'), 'no image');
+  const some = ['plain.safetensors', 'photos/red/0.jpg', 'text.jpg', 'gone.jpg', 'photos/red/1.jpg'];
+  await says(some, /(text|gone)\.jpg.*\. --damaged skip leaves out what cannot be read/);
+  const skipped = await run(folder, ['predict', ...some, '--damaged', 'skip']);
+  t.is(skipped.code, 0, skipped.error);
+  t.regex(skipped.out, /^file,.*\nphotos\/red\/0\.jpg,.*\nphotos\/red\/1\.jpg,.*\n$/);
+  t.regex(skipped.error, /left out: text\.jpg: this image cannot be decoded.*\nleft out: gone\.jpg cannot be read/);
+  await says(['plain.safetensors', 'text.jpg', '--damaged', 'skip'], /none of the 1 images can be read/);
   await says(['plain.safetensors', 'text.jpg'], /text\.jpg: this image cannot be decoded/);
   const written = await run(folder, ['predict', 'plain.safetensors', 'photos/red/0.jpg', '--output', 'said.csv']);
   t.is(written.out, '');

@@ -70,6 +70,34 @@ test('weights of PyTorch get a new head, the scale that they were trained with, 
   t.deepEqual((after.preprocessing as ChannelScaler).given, imagenetStatistics, 'the scale goes on');
 });
 
+test('without --model the weights say which it is, and where another one is named the message does', async (t) => {
+  const folder = await photographs(t, 3);
+  await savePyTorch(trained(), join(folder, 'three.safetensors'));
+  const own = trained();
+  own.classNames = ['a', 'b', 'c'];
+  await own.save(join(folder, 'own.safetensors'));
+  const bare = words.filter((word) => word !== '--model' && word !== 'cifar-resnet20');
+  for (const file of ['three.safetensors', 'own.safetensors']) {
+    const { code, out, error } = await runCommand(folder, [...bare, '--weights', file, '--freeze', 'body', '--run-dir', file.slice(0, 3)]);
+    t.is(code, 0, error);
+    t.regex(out, /model +cifar-resnet20: .*\n.*'fc' is new/);
+    const other = await runCommand(folder, [...bare, '--weights', file, '--model', 'cifar-resnet32']);
+    t.regex(other.error, /does not fit --model cifar-resnet32: .*missing.*\. It holds a cifar-resnet20: --model cifar-resnet20 \[/);
+    t.notRegex(other.error, /strict/);
+  }
+  await new Sequential([new Linear(3, 2)]).save(join(folder, 'other.safetensors'));
+  const unknown = await runCommand(folder, [...bare, '--weights', 'other.safetensors']);
+  t.regex(unknown.error, /which model the weights of other\.safetensors are for is not known: say it with --model <name>/);
+});
+
+test('a layer that --freeze misspells is named before anything is decoded', async (t) => {
+  const folder = await photographs(t, 2);
+  await savePyTorch(trained(), join(folder, 'three.safetensors'));
+  writeFileSync(join(folder, 'photos', 'red', '0.jpg'), 'damaged');
+  const { error } = await runCommand(folder, [...words, '--weights', 'three.safetensors', '--freeze', 'stem']);
+  t.regex(error, /--freeze stem: the model has no such layer/);
+});
+
 test('weights that do not fit are refused before anything is trained, with what would', async (t) => {
   const folder = await photographs(t, 3);
   await savePyTorch(trained(), join(folder, 'three.safetensors'));

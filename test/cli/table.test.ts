@@ -278,7 +278,7 @@ test('a category that training did not have is named by line and column, or its 
   const lost = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'nope.csv']);
   t.regex(lost.error, /'nope\.csv' is invalid\. There is no such file or folder\. Allowed choices are digits, mnist/);
   const misspelt = await run(folder, ['evaluate', 'here/model.safetensors', '--data', 'digit']);
-  t.regex(misspelt.error, /'digit' is invalid\. Allowed choices are digits, mnist/);
+  t.regex(misspelt.error, /'digit' is invalid\. There is no such file or folder\. Did you mean digits\? Allowed choices are digits, mnist/);
 });
 
 test('new rows whose columns are wholly missing are predicted as rows with single gaps are, and a model is not trained on such a file', async (t) => {
@@ -390,7 +390,7 @@ test('what a table does not take, a table in the place of a model, and other sli
     [['train', '--data', 'huoses.csv', '--target', 'price'], /no such file or folder; houses\.csv is one\./],
     [['train', '--data', 'sheet.xlsx'], /A spreadsheet is not read: save it as \.csv\./],
     [['train', 'houses.csv', '--target', 'price'], /nodegrad train … --data clean\.csv/],
-    [['predict', 'here', '--data', 'houses.csv'], /here is a folder: the model in it is here.model\.safetensors/],
+    [['predict', 'here', '--data', 'houses.csv'], /here is a folder, and a model is a file: here.model\.safetensors is the one in it/],
     [['predict', 'houses.csv', '--data', 'houses.csv'], /houses\.csv is a table, and a model saved by nodegrad/],
     [['predict', model, '--data', 'far.csv', '--absent-columns', 'missing'], /has none of the columns that are needed, 'rooms', .*Rename/],
   ];

@@ -46,7 +46,7 @@ decoding('an image has the bytes that it has in a folder, from its path as from 
 decoding('an image of its own size stays as it is, and several sizes are refused', async (t) => {
   t.deepEqual((await readImages(await noisy(5, 3))).shape, [1, 3, 5, 3]);
   const several = readImages([await noisy(5, 3), await noisy(3, 5)]);
-  await t.throwsAsync(several, { instanceOf: ArgumentError, message: /several sizes \(images\[\d\] is .*`imageSize`/ });
+  await t.throwsAsync(several, { instanceOf: ArgumentError, message: /several sizes \(images\[\d\] is (5×3|3×5), .*`imageSize`/ });
 });
 
 decoding('what is no image is refused, with its path or place', async (t) => {
@@ -54,6 +54,11 @@ decoding('what is no image is refused, with its path or place', async (t) => {
     instanceOf: FileFormatError,
     message: /images\[1\]: these bytes, as an image, cannot be decoded: it has no format that sharp reads$/,
   });
+  for (const [bytes, says] of [
+    ['\n<!DOCTYPE html><html>', /cannot be decoded: it is a web page, not an image$/],
+    ['BM0000\x00\x00\x00\x00000\x00', /cannot be decoded: it is a BMP image, which this sharp does not decode: convert it to PNG or JPEG$/],
+  ] as const)
+    await t.throwsAsync(readImages(Buffer.from(bytes, 'latin1')), { instanceOf: FileFormatError, message: says });
   await t.throwsAsync(readImages('/nowhere/rex.jpg'), {
     instanceOf: ArgumentError,
     message: /rex\.jpg cannot be read: ENOENT: there is no such file or folder$/,

@@ -223,7 +223,7 @@ decoding('images of several sizes, or more than memory takes, are refused before
   const path = make({ 'cat/0.png': pngOf([1, 1, 1], 5, 5), dog: 1200 });
   await t.throwsAsync(read(path, { onProgress }), {
     code: 'ERR_ARGUMENT',
-    message: /several sizes \(cat\/0\.png is \[5, 5, 3\], dog\/\d+\.png is \[4, 4, 3\]\).*`imageSize`/,
+    message: /several sizes \(cat\/0\.png is 5×5, dog\/\d+\.png is 4×4\).*`imageSize`/,
   });
   t.deepEqual(seen, []);
   // A file of a few kilobytes that is 32 MB of pixels, 20,000 times: 640 GB.
