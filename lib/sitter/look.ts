@@ -82,8 +82,8 @@ export interface Look {
   readonly unreached: readonly string[];
   /** Parameters in training that the optimizer does not hold. */
   readonly notHeld: readonly string[];
-  /** Where most numbers are denormal, by their share, and whether this processor is slow over them; null where none are. */
-  readonly denormals: { readonly place: string; readonly share: number; readonly isSlow: boolean } | null;
+  /** Where most numbers are denormal, by their share, about how many these are, and whether this processor is slow over them; null where none are. */
+  readonly denormals: { readonly place: string; readonly share: number; readonly count: number; readonly isSlow: boolean } | null;
   /** The loss of the same examples in evaluation mode. */
   readonly evaluated: number;
   /** Whether two passes in evaluation mode over the same examples differ. */
@@ -274,10 +274,14 @@ function mostDenormals(
   gradients: readonly (readonly [string, AnyTensor | null])[],
 ): Look['denormals'] {
   const activations = nodesOf(prediction).filter(isActivation);
+  const at = (place: string, tensor: AnyTensor | null): { place: string; share: number; count: number } => {
+    const share = shareOfDenormals(tensor);
+    return { place, share, count: Math.round(share * (tensor?.size ?? 0)) };
+  };
   const places = [
-    { place: 'the inputs', share: shareOfDenormals(inputs) },
-    ...activations.map(({ place, outputs: [output] }) => ({ place: `the output of '${place?.path ?? ''}'`, share: shareOfDenormals(output) })),
-    ...gradients.map(([path, gradient]) => ({ place: `the gradient of '${path}'`, share: shareOfDenormals(gradient) })),
+    at('the inputs', inputs),
+    ...activations.map(({ place, outputs: [output] }) => at(`the output of '${place?.path ?? ''}'`, output)),
+    ...gradients.map(([path, gradient]) => at(`the gradient of '${path}'`, gradient)),
   ];
   const worst = places.reduce((a, b) => (b.share > a.share ? b : a));
   return worst.share === 0 ? null : { ...worst, isSlow: isSlowOverDenormals() };
