@@ -289,8 +289,17 @@ test('a model with a layer in place of its own that config() does not describe i
     // A file that was written so before is refused with the way out, and fills a model that is built so.
     const tensors = resnet18({ width: 4, imageSize: 32, classes: 4 }).stateDict();
     const wrong = JSON.stringify({ type: 'ResNet', config: resnet18({ width: 4, imageSize: 32, classes: 10 }).config() });
-    await writeSafetensors(path, tensors, new Map([['format', 'nodegrad'], ['architecture', wrong]]));
-    await t.throwsAsync(load(path), { message: /asks for floats of shape \[32, 10\]\. Weights of a model with another layer there: build it so.*model\.load\(path\)/ });
+    await writeSafetensors(
+      path,
+      tensors,
+      new Map([
+        ['format', 'nodegrad'],
+        ['architecture', wrong],
+      ]),
+    );
+    await t.throwsAsync(load(path), {
+      message: /asks for floats of shape \[32, 10\]\. Weights of a model with another layer there: build it so.*model\.load\(path\)/,
+    });
     t.is((await resnet18({ width: 4, imageSize: 32, classes: 4 }).load(path)).missing.length, 0);
   });
 });
@@ -302,5 +311,6 @@ test('saving in the middle of a run draws no number of it', (t) => {
   const first = makeModel();
   first.toBytes();
   const saved = [first, makeModel()].map((model) => model.stateDict());
-  for (const [i, state] of plain.entries()) for (const [path, value] of state) identical(t, saved[i].get(path)?.data as Float32Array, value.data as Float32Array, path);
+  for (const [i, state] of plain.entries())
+    for (const [path, value] of state) identical(t, saved[i].get(path)?.data as Float32Array, value.data as Float32Array, path);
 });
