@@ -46,7 +46,8 @@ const fresh = resnet18({ classes: 5, imageSize: 32 });
 await fresh.fit(train, { ...quiet, optimizer: new Adam(fresh, { lr: 1e-3 }), epochs: 3 * epochs });
 console.log(`from first weights: ${await accuracy(fresh, test)}`);
 
-// All weights but those of the head, which had other classes.
+// All weights but those of the head, which had other classes. Where these are of another number, { otherShapes: 'skip' } leaves the head out by itself, and reads
+// the file by its name; here five classes follow on five, and its head would fit.
 setSeed(2);
 const { tensors } = await readSafetensors(file);
 for (const name of ['fc.weight', 'fc.bias']) tensors.delete(name);

@@ -111,7 +111,8 @@ export async function scores(model: AnyModel, given: AnyDataset): Promise<Scored
   const hits = confusion.reduce((sum, row, i) => sum + row[i], 0);
   const loss = new CrossEntropyLoss().forward(logits, targets).item();
   const accuracy = hits / test.length;
-  const classes = classNamesOf(model) ?? test.classes ?? confusion.map((_, i) => String(i));
+  const names = classNamesOf(model) ?? test.classes ?? [];
+  const classes = Array.from({ length: Math.max(names.length, confusion.length) }, (_, i) => names[i] ?? String(i));
   return {
     text: `accuracy ${percent(accuracy)}, loss ${loss.toFixed(4)}`,
     json: { loss, accuracy, confusion, classes },

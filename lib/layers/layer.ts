@@ -16,7 +16,7 @@ import { collect, join, named, place } from './fields.js';
 import { warnOfUnknown, wrapForward, wrapOwnForward } from './forward.js';
 import { claim, modelOf, noteLayer, ownerOf, streamOf } from './lineage.js';
 import { buildModel, describeModel, setNoConfig } from './registry.js';
-import { type LoadOptions, type LoadReport, checkSameState, isLoaded, loadState, noteLoaded } from './state.js';
+import { type LoadOptions, type LoadReport, checkSameState, isLoaded, loadState, noteLoaded, refuseParts } from './state.js';
 import { layerText } from './text.js';
 
 /** A layer of any input and output type. */
@@ -279,16 +279,17 @@ export abstract class Layer<In = Tensor, Out = Tensor> {
    * Takes this layer and all inside it out of training, whatever {@link train} says: parameters get no gradient and no update, and
    * normalizations use their running statistics without moving them. A layer of your own with state of its own looks at {@link frozen}.
    */
-  freeze(): this {
-    return this.#setFrozen(true);
+  freeze(...none: readonly never[]): this {
+    return this.#setFrozen(true, none);
   }
 
   /** Takes them into training again. */
-  unfreeze(): this {
-    return this.#setFrozen(false);
+  unfreeze(...none: readonly never[]): this {
+    return this.#setFrozen(false, none);
   }
 
-  #setFrozen(frozen: boolean): this {
+  #setFrozen(frozen: boolean, none: readonly unknown[]): this {
+    refuseParts(none, frozen ? 'freeze' : 'unfreeze');
     for (const layer of this.namedLayers().values()) layer.frozen = frozen;
     for (const parameter of this.parameters()) parameter.isTrained = !frozen;
     return this;

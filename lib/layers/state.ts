@@ -121,7 +121,9 @@ export function loadState(
     const kinds = [report.missing, report.unexpected].flatMap((names, i) =>
       names.length > 0 ? [`${['missing', 'unexpected'][i]} ${listOf(names)}`] : [],
     );
-    throw new ArgumentError(`the state does not fit the model: ${kinds.join('; ')}. { strict: false } takes what matches`);
+    const found = `${report.matched.length} of the ${places.size} values of the model are in it`;
+    const wayOut = isNextToNothing(report) ? `. ${otherNet}` : `. In a program, { strict: false } takes what matches`;
+    throw new ArgumentError(`the state does not fit the model: ${found}; ${kinds.join('; ')}${wayOut}`);
   }
   prepare();
   refuseBusy(
@@ -147,6 +149,24 @@ export function loadState(
 /** The first of some names, and how many more there are. */
 export const listOf = (names: readonly string[]): string =>
   names.length > 6 ? `${names.slice(0, 6).join(', ')} and ${names.length - 6} more` : names.join(', ');
+
+/** Refuses the parts that somebody names to a method that is for the whole layer. */
+export function refuseParts(given: readonly unknown[], method: string): void {
+  if (given.length === 0) return;
+  const part = typeof given[0] === 'string' && /^[\w.]+$/.test(given[0]) ? given[0] : 'layer1';
+  throw new ArgumentError(
+    `${method}() takes no arguments, and is for a layer with all inside it: of a part of a model call its own, model.${part}.${method}() where that is a field, or model.namedLayers().get('${part}').${method}()`,
+  );
+}
+
+/** What to say where next to nothing fits. */
+export const otherNet = 'It is that of another network, or its names are others: compare them with those of model.stateDict()';
+
+/** Whether hardly a value went where it belongs, by names: neither of the model nor of the source. */
+export function isNextToNothing({ matched, missing, unexpected, skipped }: LoadReport): boolean {
+  const [ours, theirs] = [matched.length + missing.length + skipped.length, matched.length + unexpected.length + skipped.length];
+  return theirs > 0 && 20 * (matched.length + skipped.length) < Math.min(ours, theirs);
+}
 
 /** What to do about a value of another shape. */
 function shapeHint(wanted: readonly number[], given: readonly number[]): string {

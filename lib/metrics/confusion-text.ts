@@ -11,7 +11,8 @@ export function confusionLines(
   given: readonly string[],
   paint: (cell: string, kind: CellKind) => string = (cell) => cell,
 ): string[] {
-  const names = given.map(printable);
+  // A model may have more scores than there are names.
+  const names = Array.from({ length: Math.max(matrix.length, given.length) }, (_, i) => printable(given[i] ?? String(i)));
   const label = Math.max(...names.map((name) => name.length), 4);
   const cell = Math.max(...matrix.flat().map((count) => String(count).length), ...names.map((name) => name.length)) + 1;
   const lines = [`${'true'.padStart(label)} ${names.map((name) => name.padStart(cell)).join('')}     hits`];

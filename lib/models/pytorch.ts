@@ -15,7 +15,7 @@ import { checkNormPlace, normPlaceOf, spreadAttention } from './attention-weight
 import { featureOrders, mayFlatten } from './feature-order.js';
 import { inTorchvisionNames } from './foreign-names.js';
 import type { FeatureOrder } from './image-axes.js';
-import { type LoadReport, everyPlace, itemsOf, listOf } from '../layers/state.js';
+import { type LoadReport, everyPlace, isNextToNothing, itemsOf, listOf, otherNet } from '../layers/state.js';
 import { withoutGradients } from '../ops/emit.js';
 import { type ProgressOption, streamOf } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
@@ -268,17 +268,33 @@ export async function loadPyTorch(
       withoutGradients(() => fromPyTorch(value, place)),
     );
   }
+  const isCount = (name: string): boolean => name.endsWith('num_batches_tracked');
+  checkOverlap(
+    [...places].filter(([name]) => !isCount(name)).map(([, { path }]) => path),
+    new Set([...state.keys()].filter((name) => !isCount(name))),
+  );
   const found = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
   if (!strict && found.size === 0 && places.size > 0)
     throw new ArgumentError(
       `nothing of this would be loaded: no name is one of the model's. It has ${listOf([...given.keys()])}; the model has ${listOf([...places.keys()])}`,
     );
   for (const [name, { known }] of places) {
-    if (!found.has(known) && name.endsWith('num_batches_tracked')) state.set(known, Tensor.from(Int32Array.of(0), []));
+    if (!found.has(known) && isCount(name)) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
   const report = model.loadStateDict(state, { strict, otherShapes: others });
   if (options.inputShape !== undefined) noteInputShape(model, options.inputShape);
   return report;
+}
+
+/** Refuses a file that has next to nothing of the model: whoever leaves out what does not fit would train from first weights without knowing it. */
+function checkOverlap(paths: readonly string[], given: ReadonlySet<string>): void {
+  const matched = paths.filter((path) => given.has(path));
+  const missing = paths.filter((path) => !given.has(path));
+  const unexpected = [...given].filter((name) => !matched.includes(name));
+  if (paths.length === 0 || !isNextToNothing({ matched, missing, unexpected, skipped: [] })) return;
+  throw new ArgumentError(
+    `of the ${paths.length} values of the model, ${matched.length} are among the ${given.size} of the source: it lacks ${listOf(missing)}, and has ${listOf(unexpected)}. ${otherNet}`,
+  );
 }
 
 /**

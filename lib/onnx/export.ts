@@ -74,6 +74,10 @@ const known = ['inputShape', 'example', 'dtype', 'batchSize', 'dynamicAxes', 'la
  */
 export async function saveOnnx(model: AnyLayer, path: string, options: OnnxExportOptions = {}): Promise<void> {
   checkPath(path);
+  if (!path.toLowerCase().endsWith('.onnx'))
+    process.emitWarning(`'${path}' does not end with .onnx, by which most programs know such a file: it is written all the same`, {
+      code: 'NODEGRAD_FILE_NAME',
+    });
   await writeFileWithBar(path, await encodeOnnx(model, options), options.progress);
 }
 

@@ -55,14 +55,14 @@ export interface DataFacts {
   readonly counts: ReadonlyMap<number, number> | null;
 }
 
-/** Some examples of a data set, evenly over it; fewer where one is large. */
-export async function sampleOf(data: AnyDataset, count: number, mostNumbers = 1 << 20): Promise<AnyPair> {
+/** Some examples of a data set, evenly over it; fewer where one is large, but `least` of them, whatever they take. */
+export async function sampleOf(data: AnyDataset, count: number, mostNumbers = 1 << 20, least = 1): Promise<AnyPair> {
   const shape: readonly unknown[] = Array.isArray(data.inputShape) ? data.inputShape : [];
   const size = Math.max(
     shape.reduce<number>((product, side) => product * (typeof side === 'number' ? Math.max(1, side) : 1), 1),
     targetWidth(data),
   );
-  const rows = Math.max(1, Math.min(count, Math.floor(mostNumbers / size)));
+  const rows = Math.min(count, Math.max(least, Math.floor(mostNumbers / size)));
   const { inputs, targets, weights } = await data.batch(spreadOver(data.length, rows));
   return [inputs, targets, weights] as AnyPair;
 }
@@ -77,7 +77,7 @@ function targetWidth(data: AnyDataset): number {
 /** Looks at the examples of a sample. */
 export function factsOf(data: AnyDataset, [inputs, targets]: AnyPair): DataFacts {
   const x = inputs instanceof Tensor && isFloat(inputs.dtype) ? (inputs as AnyTensor) : null;
-  const y = targets instanceof Tensor ? targetFacts(targets as AnyTensor) : null;
+  const y = targets instanceof Tensor ? withLabels(targetFacts(targets as AnyTensor), data) : null;
   const rows = x?.shape[0] ?? 0;
   const width = x === null || rows === 0 ? 0 : x.size / rows;
   const isTable = x !== null && x.rank === 2 && width <= mostColumns;
@@ -153,6 +153,13 @@ function targetFacts(targets: AnyTensor): TargetFacts | null {
 
 /** Rows of more numbers are taken to differ, each from each. */
 const widestKey = 64;
+
+/** Of few examples all may have one class by chance: the labels of the whole set say it, where they are at hand. */
+function withLabels(facts: TargetFacts | null, data: AnyDataset): TargetFacts | null {
+  if (facts === null || !facts.isConstant || !facts.areIndices) return facts;
+  const labels = labelsOf(data) ?? (isInMemory(data) ? null : (data.labels?.() ?? null));
+  return { ...facts, isConstant: labels === null || [...labels].every((label) => label === facts.min) };
+}
 
 /** How likely two rows, drawn at random, differ. */
 function chanceOfChange(data: ArrayLike<number>, width: number): number {

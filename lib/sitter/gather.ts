@@ -92,6 +92,9 @@ function examplesOf({ model }: Subject, [inputs]: AnyPair, most: number, batchSi
   return Math.max(1, Math.min(most, Math.floor(mostOfBatch / numbers), Math.max(batchSize, Math.floor(mostAnyway / numbers))));
 }
 
+/** Examples of which facts are gathered however large they are: of one or two, whatever they have in common looks like a fault. */
+const fewestExamples = 16;
+
 /** What is known without asking the data for anything. */
 export function gatherNothing({ loss }: Subject): Gathered {
   return { data: null, validation: null, splits: null, probe: () => null, batch: null, start: null, chance: chanceOf(loss, null, null) };
@@ -103,7 +106,7 @@ async function look(data: AnyDataset, { examples, numbers }: Limits): Promise<{ 
   try {
     if (data.length === 0) return null;
     await turn();
-    const sample = await sampleOf(data, examples, numbers);
+    const sample = await sampleOf(data, examples, numbers, fewestExamples);
     await turn();
     return { facts: factsOf(data, sample), sample };
   } catch {

@@ -17,7 +17,7 @@ import {
 import { checkLayer } from '../layers/check.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import { preprocessed } from '../preprocessing/of-model.js';
+import { preprocessedAhead } from '../preprocessing/of-model.js';
 import { type ProgressOption, streamOf } from '../progress.js';
 import { checkRegularizers } from '../regularizers/regularizer.js';
 import { checkDomains } from '../training/domains.js';
@@ -122,8 +122,9 @@ export async function preflight(model: AnyLayer, data: AnyDataset, options: Pref
   const regularizers = checkRegularizers(given.regularizers);
   const metrics = checkMetrics(given.metrics, loss);
   if (data.length === 0) throw new ArgumentError(`the data set ${data.name} is empty: there is nothing to look at`);
-  const seen = preprocessed(model, data);
-  const other = validation === undefined ? undefined : preprocessed(model, validation);
+  const through = await preprocessedAhead(model, data, given.progress as ProgressOption | undefined);
+  const seen = through(data);
+  const other = validation === undefined ? undefined : through(validation);
   const found: Finding[] = [];
   /** What the first step would refuse, whatever else is wrong. */
   const first: Finding[] = [];

@@ -54,6 +54,7 @@ export function takeFromData(
     const own = classNamesOf(model);
     if (own !== null && !onlyCount(own) && scoreEach(model, own.length)) checkClasses(model, data);
     else if (Array.isArray(classes) && scoreEach(model, classes.length, false)) setClassNames(model, classes);
+    else if (Array.isArray(classes) && loss.takesClasses) warnOfCount(model, data.name, classes.length);
     if (validation !== undefined) checkClasses(model, validation);
   });
 }
@@ -72,6 +73,17 @@ export function checkClasses(model: AnyLayer, data: AnyDataset): void {
   throw new ArgumentError(
     `data set '${name}' has the classes ${someNames(classes)}, the model ${someNames(own)}: a class index would mean another class. ` +
       'Give the data the classes of the model in their order (`classes: model.classNames` of imageFolder); where the last layer is new, set `model.classNames = null` first',
+  );
+}
+
+/** Says that a model has more scores than its training data have classes: it is trained all the same, and its predictions are numbers. */
+function warnOfCount(model: AnyLayer, name: string, classes: number): void {
+  const scores = scoresOf(model);
+  if (scores === null || scores <= classes) return;
+  process.emitWarning(
+    `data set '${name}' has ${plural(classes, 'class')}, and the model gives ${scores} scores for an example: the others are never right, and the model gets no class names. ` +
+      `Build it with as many outputs as there are classes, such as { classes: ${classes} }`,
+    { code: 'NODEGRAD_MORE_SCORES' },
   );
 }
 

@@ -179,13 +179,13 @@ export const classes = rule({
   ids: ['one-class', 'missing-class', 'rare-class', 'labels-out-of-range'],
   needs: ['data'],
   source: 'Course row E28',
-  thresholds: { rows: 4, perClass: 10, rarest: 5, few: 10, rare: 0.01, rareRows: 200 },
+  thresholds: { rows: 4, looked: 10, perClass: 10, rarest: 5, few: 10, rare: 0.01, rareRows: 200 },
   judge: ({ data, start }, limits): Suspicion | null | (Suspicion | null)[] => {
     const { targets, counts } = data;
     if (targets === null) return null;
     const units = start?.shape.at(-1) ?? null;
     const readsIndices = targets.areIndices && start?.reading === 'scores of classes';
-    if (targets.isConstant && data.length >= limits.rows)
+    if (targets.isConstant && data.length >= limits.rows && data.looked >= Math.min(data.length, limits.looked))
       return {
         id: 'one-class',
         verdict: 'fault',
