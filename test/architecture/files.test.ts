@@ -247,7 +247,6 @@ const testedElsewhere: Record<string, { test: string; why: string }> = {
   'lib/training/measured.ts': { test: 'test/metrics/sums.test.ts', why: 'which metrics are measured without being asked for' },
   'lib/data/about.ts': { test: 'test/training/target-units.test.ts', why: 'what it hands on is what fit and evaluate refuse' },
   'lib/data/class-indices.ts': { test: 'test/data/dataset.test.ts', why: 'targets of data sets' },
-  'lib/cli/image-data.ts': { test: 'test/cli/images.test.ts', why: 'what the commands work on' },
   'lib/distributed/places.ts': { test: 'test/distributed/hostile.test.ts', why: 'what stands in a store for a process is no address' },
   'lib/distributed/addon.ts': { test: 'test/distributed/process-group.test.ts', why: 'loaded by every test there' },
   'lib/training/in-group.ts': { test: 'test/distributed/process-group.test.ts', why: 'a run in several processes' },

@@ -3,6 +3,7 @@
 import { PassThrough } from 'node:stream';
 import test from 'ava';
 import { decodingLines } from '../../lib/cli/image-data.js';
+import { leftOutText } from '../../lib/data/left-out.js';
 
 test('a file or a pipe gets a line every ten seconds, with the number of all images; a terminal has a bar', (t) => {
   const said = (isTTY: boolean): string => {
@@ -23,4 +24,9 @@ test('a file or a pipe gets a line every ten seconds, with the number of all ima
   };
   t.is(said(false), 'decoding images: 1,200 of 6,000\ndecoding images: 2,500 of 6,000\n');
   t.is(said(true), '');
+});
+
+test('one file that is left out is no image, several are no images', (t) => {
+  t.is(leftOutText({ path: 'red/notes.txt', count: 1, reason: 'no images' }), 'red/notes.txt: no image');
+  t.is(leftOutText({ path: 'red/notes.txt', count: 3, reason: 'no images' }), 'red/notes.txt and 2 more: no images');
 });
