@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.js';
 import { ArgumentError } from '../errors.js';
 import { type CommandImages, loadNumbers } from './image-data.js';
 import type { DataChoice } from './options.js';
-import { dataNames } from './options.js';
+import { dataNames } from './data-name.js';
 import { Terminal, formatCount, gallery, greyOf, imageLines, pairs } from './terminal.js';
 
 /** What `data` is told. */

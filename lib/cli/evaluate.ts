@@ -18,7 +18,8 @@ import { plural } from '../words.js';
 import { imageSizeOf, loadNumbers, loadPixels, shapeOf } from './image-data.js';
 import { scores } from './images.js';
 import { measureNamed } from './metrics.js';
-import { type DataChoice, dataNames } from './options.js';
+import { dataNames } from './data-name.js';
+import type { DataChoice } from './options.js';
 import { judgeTable, tableOfModel, withScores, withTarget } from './table.js';
 import { Terminal, formatCount, matrixLines, pairs, percent } from './terminal.js';
 

@@ -9,7 +9,8 @@ import { ArgumentError } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import type { AnyModel } from '../training/model.js';
 import { printable } from '../words.js';
-import { type DataChoice, dataNames } from './options.js';
+import { dataNames } from './data-name.js';
+import type { DataChoice } from './options.js';
 import { formatCount } from './terminal.js';
 
 /** Images to train on and to test with. */

@@ -1,9 +1,8 @@
 // Options of the commands: what they are called, how they are read, and what they become.
 
 import type { AnyModel } from '../training/model.js';
-import { existsSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { tableEndings, tableFormat } from '../data/column-files.js';
+import { tableFormat } from '../data/column-files.js';
 import type { ColumnKind } from '../data/columns.js';
 import type { DecimalMark } from '../data/decimals.js';
 import { Adam, AdamW } from '../optimizers/adam.js';
@@ -14,11 +13,9 @@ import { type StepPrecision, stepPrecisions } from '../program/fuse.js';
 import { SGD } from '../optimizers/sgd.js';
 import { CosineDecay, ExponentialDecay, MultiStepDecay, PolynomialDecay, StepDecay } from '../schedules/decay.js';
 import type { Scheduled } from '../schedules/schedule.js';
-import { nearest, nearestPath } from './spelling.js';
+import { dataName, dataNames } from './data-name.js';
 import { type Recipe, fineTuning, folderRecipe, modelNames, recipeOf, tableRecipe } from './models.js';
 
-/** Names of the data sets. */
-export const dataNames = ['digits', 'mnist', 'cifar10'] as const;
 /** Names of the optimizers. */
 export const optimizerNames = [
   'sgd',
@@ -174,18 +171,6 @@ function kinds(text: string, before: Record<string, ColumnKind | 'skip'> = {}): 
     before = { ...before, [name]: kind };
   }
   return before;
-}
-
-/** Reads the name of a data set, or the path of a folder or archive of images. */
-export function dataName(text: string): string {
-  if (dataNames.some((name) => name === text)) return text;
-  if (/\.(xlsx?|ods)$/i.test(text))
-    throw new InvalidArgumentError(`A spreadsheet is not read: save it as .csv. Tables end in ${tableEndings}.`);
-  if (existsSync(text)) return text;
-  const meant = nearest(text, dataNames) ?? nearestPath(text);
-  const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
-  const choices = `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table`;
-  throw new InvalidArgumentError(`There is no such file or folder.${hint} Allowed choices are ${choices}.`);
 }
 
 /** The options that say which data a command works on. */

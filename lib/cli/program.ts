@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { NodegradError } from '../errors.js';
 import { info, variableProblems } from '../runtime.js';
+import { dataName, dataNames } from './data-name.js';
 import { type DataCommandOptions, dataCommand } from './data.js';
 import { type ExperimentName, experimentNames } from '../experiments/index.js';
 import { type EvaluateCommandOptions, evaluateCommand } from './evaluate.js';
@@ -22,8 +23,6 @@ import {
   absentColumnsOption,
   damagedOption,
   badRowsOption,
-  dataName,
-  dataNames,
   decimalOption,
   encodingOption,
   missingOption,
