@@ -72,7 +72,7 @@ test.serial(
   async (t) => {
     const data = images(8, 16, ['dark', 'bright']);
     const model = smallConvNet({ imageSize: 8, channels: 3 });
-  model.preprocessing = new ChannelScaler({ layout: 'NHWC' });
+    model.preprocessing = new ChannelScaler({ layout: 'NHWC' });
     const options = {
       loss: new CrossEntropyLoss(),
       optimizer: new Adam(model),
