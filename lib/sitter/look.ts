@@ -82,8 +82,8 @@ export interface Look {
   readonly unreached: readonly string[];
   /** Parameters in training that the optimizer does not hold. */
   readonly notHeld: readonly string[];
-  /** Where most numbers are denormal, by their share, about how many these are, and whether this processor is slow over them; null where none are. */
-  readonly denormals: { readonly place: string; readonly share: number; readonly count: number; readonly isSlow: boolean } | null;
+  /** Where most numbers are denormal, by their share, and whether this processor is slow over them; null where hardly any are. */
+  readonly denormals: { readonly place: string; readonly share: number; readonly isSlow: boolean } | null;
   /** The loss of the same examples in evaluation mode. */
   readonly evaluated: number;
   /** Whether two passes in evaluation mode over the same examples differ. */
@@ -267,6 +267,9 @@ function ofTape(
   };
 }
 
+/** Denormal numbers that are worth a word, in one tensor. */
+const fewestDenormals = 100;
+
 /** Among the inputs, the outputs of activations and the gradients. */
 function mostDenormals(
   inputs: AnyTensor,
@@ -274,9 +277,10 @@ function mostDenormals(
   gradients: readonly (readonly [string, AnyTensor | null])[],
 ): Look['denormals'] {
   const activations = nodesOf(prediction).filter(isActivation);
-  const at = (place: string, tensor: AnyTensor | null): { place: string; share: number; count: number } => {
+  // A few of a small tensor cost nothing.
+  const at = (place: string, tensor: AnyTensor | null): { place: string; share: number } => {
     const share = shareOfDenormals(tensor);
-    return { place, share, count: Math.round(share * (tensor?.size ?? 0)) };
+    return { place, share: share * (tensor?.size ?? 0) < fewestDenormals ? 0 : share };
   };
   const places = [
     at('the inputs', inputs),
