@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { ArgumentError } from '../errors.js';
 import { inputShapeOf } from '../layers/costs.js';
 import { saveOnnx } from '../onnx/export.js';
+import type { AnyModel } from '../training/model.js';
 import { savedModel } from './saved.js';
 import { printable } from '../words.js';
 import { whole } from './options.js';
@@ -53,14 +54,33 @@ export function addExportOptions(command: Command): Command {
 /** Writes the model that was saved in `from` to `to`. */
 export async function exportCommand(from: string, to: string, { json, ...options }: ExportCommandOptions): Promise<number> {
   const model = await savedModel(from);
-  if ((options.inputShape ?? inputShapeOf(model, undefined) ?? model.preprocessing?.inputShape ?? null) === null)
-    throw new ArgumentError(`${from} does not say the shape of one example: --input-shape 28,28,1 does`);
+  const shape = options.inputShape ?? inputShapeOf(model, undefined) ?? model.preprocessing?.inputShape ?? null;
+  if (shape === null) throw new ArgumentError(`${from} does not say the shape of one example: --input-shape 28,28,1 does`);
   await saveOnnx(model, to, options);
   const parameters = model.parameterCount();
   process.stdout.write(
     json
       ? `${JSON.stringify({ file: from, output: to, parameters, ...options }, null, 2)}\n`
-      : `${printable(to)}: ${model.constructor.name}, ${parameters.toLocaleString('en-US')} parameters\n`,
+      : `${printable(to)}: ${model.constructor.name}, ${parameters.toLocaleString('en-US')} parameters\n${linesOf(model, shape as readonly number[], options)}`,
   );
   return 0;
+}
+
+/** What goes in and what comes out, for who has the file alone. */
+function linesOf(
+  { preprocessing, classNames }: AnyModel,
+  shape: readonly number[],
+  { layout, batchSize, softmax, preprocessing: isIn }: Omit<ExportCommandOptions, 'json'>,
+): string {
+  const axes = layout === 'NCHW' && shape.length === 3 ? [shape[2], shape[0], shape[1]] : shape;
+  const input = `[${[batchSize ?? 'examples', ...axes].join(', ')}]`;
+  const how =
+    preprocessing === null
+      ? 'as the model was trained on them'
+      : isIn
+        ? `as they are before any scaling: the ${preprocessing.constructor.name} of the model is in the file`
+        : `as its ${preprocessing.constructor.name} gives them, which is left out`;
+  const output = softmax ? 'probabilities' : 'what the model gives, before any softmax';
+  const classes = classNames === null ? '' : `, of ${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ' …' : ''}`;
+  return `  input   ${input}, numbers ${how}\n  output  ${output}${printable(classes)}\n`;
 }

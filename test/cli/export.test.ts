@@ -10,6 +10,7 @@ import {
   LSTM,
   Linear,
   Sequential,
+  StandardScaler,
   Tensor,
   decodeOnnx,
   encodeOnnx,
@@ -17,6 +18,7 @@ import {
   lenet5,
   loadOnnx,
   registerLayer,
+  tensor,
 } from '../../lib/index.js';
 import { runCommand } from '../helpers/command.js';
 import { Seeded } from '../helpers/seeded.js';
@@ -35,7 +37,11 @@ test('export writes a saved model as a file of ONNX that gives the same numbers,
   await model.save(file);
   const { code, out, error } = await runCommand(folder, ['export', file, 'lenet.onnx', '--softmax']);
   t.is(code, 0, error);
-  t.is(out, `lenet.onnx: Sequential, ${model.parameterCount().toLocaleString('en-US')} parameters\n`);
+  t.is(
+    out,
+    `lenet.onnx: Sequential, ${model.parameterCount().toLocaleString('en-US')} parameters\n` +
+      '  input   [examples, 28, 28, 1], numbers as the model was trained on them\n  output  probabilities\n',
+  );
   const x = full([2, 28, 28, 1], 0.5);
   const back = await loadOnnx(join(folder, 'lenet.onnx'));
   t.deepEqual(back.forward(x).argmax(-1).toArray(), model.forward(x).argmax(-1).toArray());
@@ -84,7 +90,22 @@ test('a saved graph out of a file of ONNX is a model as others are, and a class 
   await graph.save(join(folder, 'graph.safetensors'));
   const { code, out, error } = await runCommand(folder, ['export', 'graph.safetensors', 'again.onnx']);
   t.is(code, 0, error);
-  t.is(out, 'again.onnx: OnnxModel, 8 parameters\n');
+  t.is(
+    out,
+    'again.onnx: OnnxModel, 8 parameters\n  input   [examples, 3], numbers as the model was trained on them\n  output  what the model gives, before any softmax\n',
+  );
+
+  const scaled = new Sequential([new Linear(3, 2)]);
+  scaled.preprocessing = new StandardScaler().fit(
+    tensor([
+      [1, 2, 3],
+      [3, 5, 9],
+    ]),
+  );
+  scaled.classNames = ['no', 'yes'];
+  await scaled.save(join(folder, 'scaled.safetensors'));
+  const words = (await runCommand(folder, ['export', 'scaled.safetensors', 'scaled.onnx'])).out;
+  t.regex(words, /numbers as they are before any scaling: the StandardScaler of the model is in the file\n.*before any softmax, of no, yes\n/);
 
   class Net extends Sequential {
     static override fromConfig(): Net {
