@@ -56,7 +56,7 @@ const arrows: Record<string, readonly string[]> = {
   optimizers: [...models, 'native', 'schedules'],
   // What a feed is, the engine says: it knows no data set.
   data: [...tensors, 'create', 'native', 'io', 'memory', 'sharp', 'hyparquet', 'apache-arrow', 'tree', 'program'],
-  models: [...models, 'io', 'training'],
+  models: [...models, 'io', 'training', 'tree'],
   program: [...tensors, 'native', 'memory', 'tree'],
   training: [
     ...models,

@@ -159,6 +159,6 @@ test('what a model cannot be asked is said, with what can be done', async (t) =>
   await says(['plain.safetensors', 'text.jpg', '--damaged', 'skip'], /none of the 1 images can be read/);
   await says(['plain.safetensors', 'text.jpg'], /text\.jpg: this image cannot be decoded/);
   const written = await run(folder, ['predict', 'plain.safetensors', 'photos/red/0.jpg', '--output', 'said.csv']);
-  t.is(written.out, '');
+  t.is(written.out, 'said.csv: 1 prediction\n');
   t.regex(readFileSync(join(folder, 'said.csv'), 'utf8'), /photos\/red\/0\.jpg,[01],0\.\d+/, 'numbers, where nobody named the classes');
 });

@@ -104,7 +104,7 @@ test('all columns that a row lacks are named at once, with those that differ in 
   const values = Object.fromEntries(rows.columns.map((column) => [column.name, [...column.values]]));
   t.deepEqual(values, { area: [Number.NaN, 7], city: [1, Number.NaN], rooms: [Number.NaN, 4] });
   t.throws(() => tableFromRows([{}], { schema, absentColumns: 'missing' }), {
-    message: /has no columns 'area', 'city', 'rooms', which are needed; it has none/,
+    message: /^rows, row 1: has none of the columns that are needed, 'area', 'city', 'rooms'; it has none\. Rename/,
   });
   t.throws(() => tableFromRows([{}], { schema, absentColumns: 'x' as never }), {
     instanceOf: ArgumentError,
