@@ -190,8 +190,8 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     return code;
   } catch (error) {
     // Commander has said what was wrong, or has shown the help that was asked for.
-    if (error instanceof CommanderError && error.code === 'commander.excessArguments' && ['train', 'evaluate'].includes(words[0]))
-      process.stderr.write(`(data stand behind a flag: nodegrad ${words[0]} … --data clean.csv)\n`);
+    if (error instanceof CommanderError && error.code === 'commander.excessArguments' && words[0] === 'evaluate')
+      process.stderr.write('(data stand behind a flag: nodegrad evaluate … --data clean.csv)\n');
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageError;
     process.stderr.write(`nodegrad: ${printable(errorText(error))}\n`);
     if (error instanceof NodegradError && error.help !== undefined) process.stderr.write(`(npx nodegrad explain ${error.code} says more)\n`);

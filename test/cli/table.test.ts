@@ -347,7 +347,7 @@ test('what a table does not take, a table in the place of a model, and other sli
     [['train', '--data', 'houses.csv', '--data', 'far.csv', '--target', 'y'], /--data is there already, with houses\.csv/],
     [['train', '--data', 'huoses.csv', '--target', 'price'], /no such file or folder\. Did you mean houses\.csv\?/],
     [['train', '--data', 'sheet.xlsx'], /A spreadsheet is not read: save it as \.csv\./],
-    [['train', 'houses.csv', '--target', 'price'], /nodegrad train … --data clean\.csv/],
+    [['train', 'houses.csv', '--target', 'price'], /train takes options alone, received 'houses\.csv' \(Did you mean --data houses\.csv\?\)/],
     [['predict', 'here', '--data', 'houses.csv'], /here is a folder, and a model is a file: here.model\.safetensors is the one in it/],
     [['predict', 'houses.csv', '--data', 'houses.csv'], /houses\.csv is a table, and a model saved by nodegrad/],
     [['predict', model, '--data', 'far.csv', '--absent-columns', 'missing'], /has none of the columns that are needed, 'rooms', .*Rename/],
