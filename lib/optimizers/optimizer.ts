@@ -8,7 +8,6 @@ import { holdsWhile, liveInput, perStep, touch, withoutGradients } from '../ops/
 import { fillInPlace } from '../ops/shape.js';
 import { Parameter, materializeAll } from '../parameter.js';
 import { makes, recordingLocal, refuseInStep } from '../recording.js';
-import { listens } from '../schedules/scaled.js';
 import { type Values, plainOptions, schedulesOf, valuesOf } from '../schedules/schedule.js';
 import type { AnyTensor, Tensor } from '../tensor.js';
 import {
@@ -182,7 +181,6 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
    * {@link compileStep} it is done in every step, at its place among the updates.
    *
    * @param score - What a {@link ReduceOnPlateau} looks at, such as the loss on validation data.
-   * @throws {@link ArgumentError} without a score where a {@link ReduceOnPlateau} waits for one.
    */
   nextEpoch(score?: number): void {
     const listeners = new Set(this.#options.flatMap(schedulesOf).filter((schedule) => schedule.observe !== undefined));
@@ -190,8 +188,7 @@ export abstract class Optimizer<O extends OptimizerOptions = OptimizerOptions> {
       if (typeof score !== 'number') throw new ArgumentError(expected('a number', 'score', score));
       refuseInStep('a score was given to `optimizer.nextEpoch`', 'Give it between two steps');
       for (const schedule of listeners) schedule.observe?.(score);
-    } else if (this.#options.flatMap(schedulesOf).some(listens))
-      throw new ArgumentError('a ReduceOnPlateau hears nothing and never reduces: give it the score of the epoch, optimizer.nextEpoch(loss)');
+    }
     perStep(counting(() => this.#epoch, (count) => (this.#epoch = count))); // biome-ignore format: one line
   }
 

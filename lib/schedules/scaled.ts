@@ -52,8 +52,4 @@ export class ScaledSchedule extends Schedule {
   }
 }
 
-/** Whether a schedule, or the one that it scales, waits for scores. */
-export const listens = (schedule: Schedule): boolean =>
-  schedule instanceof ScaledSchedule ? listens(schedule.inner) : schedule.observe !== undefined;
-
 keepNames({ ScaledSchedule });

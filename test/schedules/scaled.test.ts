@@ -31,14 +31,3 @@ test('the state of an optimizer scales the schedule of another as it was scaled'
   t.throws(() => new ScaledSchedule(0.1 as never, { factor: 1 }), { instanceOf: ArgumentError, message: /`schedule`/ });
   t.throws(() => new ScaledSchedule(plain(), { factor: -1 }), { instanceOf: ArgumentError, message: /options\.factor/ });
 });
-
-test('an epoch without a score is refused where a plateau waits for one, scaled or not', (t) => {
-  const model = new Linear(1, 1);
-  for (const lr of [new ReduceOnPlateau(1), new ScaledSchedule(new ReduceOnPlateau(1), { factor: 0.5 })]) {
-    const optimizer = new SGD(model, { lr });
-    t.throws(() => optimizer.nextEpoch(), { instanceOf: ArgumentError, message: /never reduces.*nextEpoch\(loss\)/ });
-    t.is(optimizer.epoch, 0);
-    optimizer.nextEpoch(1);
-    t.is(optimizer.epoch, 1);
-  }
-});
