@@ -1,5 +1,6 @@
 // The images that a command works on: by the name of a data set, or from a folder or an archive.
 
+import { performance } from 'node:perf_hooks';
 import type { Dataset } from '../data/dataset.js';
 import { datasets, type MnistOptions } from '../data/index.js';
 import { augmented } from '../data/augmented.js';

@@ -3,6 +3,7 @@ import { isAbortSignal } from '../foreign.js';
 import { createHash } from 'node:crypto';
 import { TextDecoder, TextEncoder } from 'node:util';
 import { basename, join, resolve } from 'node:path';
+import { performance } from 'node:perf_hooks';
 import {
   AbortedError,
   ArgumentError,

@@ -2,6 +2,7 @@
 
 import type { DType } from '../dtype.js';
 import { NodegradError } from '../errors.js';
+import { isTypeError } from '../foreign.js';
 import { inMode } from '../layers/costs.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { trainingOutputsOf } from '../layers/outputs.js';
@@ -209,11 +210,11 @@ export function mayFlatten(model: AnyLayer): boolean {
       },
     };
     try {
-      inMode(model, false, () => trace([{ shape: [2, ...shape], dtype: 'float32' }], observer, (x) => trainingOutputsOf(model, x)));
+      inMode(model, false, () => trace([{ shape: [2, ...shape], dtype: first.dtype }], observer, (x) => trainingOutputsOf(model, x)));
       return isReshaped;
     } catch (error) {
       // Something else comes in.
-      if (!(error instanceof NodegradError) && !(error instanceof TypeError)) throw error;
+      if (!(error instanceof NodegradError) && !isTypeError(error)) throw error;
     }
   }
   return true;

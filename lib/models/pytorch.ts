@@ -274,10 +274,6 @@ export async function loadPyTorch(
     new Set([...state.keys()].filter((name) => !isCount(name))),
   );
   const found = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
-  if (!strict && found.size === 0 && places.size > 0)
-    throw new ArgumentError(
-      `nothing of this would be loaded: no name is one of the model's. It has ${listOf([...given.keys()])}; the model has ${listOf([...places.keys()])}`,
-    );
   for (const [name, { known }] of places) {
     if (!found.has(known) && isCount(name)) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
