@@ -40,7 +40,9 @@ export interface Layout {
 
 /** The folders that are parts, by their paths. */
 export interface PartFolders {
+  /** Those to train on. */
   readonly train: readonly string[];
+  /** Those to test with. */
   readonly test: readonly string[];
 }
 
