@@ -162,13 +162,13 @@ function useEveryCommand(weights) {
   use('train', '--data', 'table.csv', '--target', 'price', '--epochs', '1', '--run-dir', 'table', '--report');
   const commands = [
     [/best +/, 'search', 'search.yaml', '--run-dir', 'study'],
-    [/^line,price\n|^price\n/, 'predict', join('table', 'model.safetensors'), '--data', 'table.csv'],
+    [/^price\n/, 'predict', join('table', 'model.safetensors'), '--data', 'table.csv'],
     [/^report: /, 'report', 'table'],
     [/^<svg/, 'plot', weights],
     [/digits\.onnx/, 'export', weights, 'digits.onnx'],
     [/rank 1/, 'launch', '--processes', '2', 'rank.mjs'],
     [/handwritten-like digits/, 'data'],
-    [/\S/, 'experiment'],
+    [/What first weights do/, 'experiment'],
     [/shape/, 'explain', 'ERR_SHAPE'],
   ];
   for (const [expected, ...words] of commands) {

@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ReadImagesOptions, readImages } from '../data/read-images.js';
+import { placeOfRow } from '../data/table.js';
 import { ArgumentError, FileFormatError } from '../errors.js';
 import { writeFileAtomic } from '../io/atomic.js';
 import { csvField } from '../io/csv.js';
@@ -12,13 +13,12 @@ import { softmax } from '../ops/softmax.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
 import { ProgressBar } from '../progress.js';
 import type { Tensor } from '../tensor.js';
-import { placeOfRow } from '../data/table.js';
-import { badRowsNote, farNote } from './table-notes.js';
-import { savedModel } from './saved.js';
-import { plural, printable } from '../words.js';
 import type { AnyModel } from '../training/model.js';
+import { plural, printable } from '../words.js';
 import { shapeOf } from './image-data.js';
+import { savedModel } from './saved.js';
 import { type TableChoice, classesOf, rowsFor, tableOfModel, withScores } from './table.js';
+import { badRowsNote, farNote } from './table-notes.js';
 
 /** What `predict` is told. */
 export interface PredictCommandOptions extends Omit<TableChoice, 'data'> {

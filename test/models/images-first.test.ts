@@ -23,6 +23,7 @@ import {
 } from '../../lib/index.js';
 import { confusionLines } from '../../lib/metrics/confusion-text.js';
 import { inFolder } from '../helpers/reports.js';
+import { warningsOf } from '../helpers/warnings.js';
 
 /** Images of `size`, whose brightness is their class; the rows are in the order of the classes. */
 function images(size: number, count: number, names: string[]): TensorDataset<'uint8', 'int32'> {
@@ -30,20 +31,6 @@ function images(size: number, count: number, names: string[]): TensorDataset<'ui
   const length = size * size * 3;
   const pixels = Uint8Array.from({ length: count * length }, (_, i) => 100 * labels[Math.floor(i / length)] + 7 * ((i * 7) % 13));
   return new TensorDataset(Tensor.from(pixels, [count, size, size, 3]), Tensor.from(labels), { classes: names });
-}
-
-/** The codes and texts of the warnings that come while `body` runs. */
-async function warningsOf(body: () => Promise<unknown>): Promise<string[]> {
-  const found: string[] = [];
-  const note = (warning: Error & { code?: string }): unknown => found.push(`${warning.code}: ${warning.message}`);
-  process.on('warning', note);
-  try {
-    await body();
-    await new Promise((resolve) => setImmediate(resolve));
-  } finally {
-    process.off('warning', note);
-  }
-  return found;
 }
 
 test.serial(
