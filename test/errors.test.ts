@@ -50,5 +50,6 @@ test('an error has the address of its page as a property of its own, which Node.
 });
 
 for (const [path, text] of pages)
-  test(`${path}: its examples throw the messages that stand below them, and the others run`, (t) =>
-    t.deepEqual(runBlocks(path, blocksToRun(text)).problems, []));
+  test.serial(`${path}: its examples throw the messages that stand below them, and the others run`, async (t) =>
+    t.deepEqual((await runBlocks(path, blocksToRun(text))).problems, []),
+  );

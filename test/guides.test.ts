@@ -55,17 +55,17 @@ test('the guides that a beginner reads first have blocks, all of which run, but 
   }
 });
 
-test('a block that fails is named with its place; one that is marked is left out', (t) => {
+test.serial('a block that fails is named with its place; one that is marked is left out', async (t) => {
   const text =
     "# A\n\n```ts\nimport { relu } from 'nodegrad';\nthrow new Error(typeof relu);\n```\n\n<!-- not run: for no reason -->\n```ts\nthrow 1;\n```\n";
-  t.deepEqual(runBlocks('docs/a.md', blocksToRun(text)).problems, ['docs/a.md:4 throws null: function']);
+  t.deepEqual((await runBlocks('docs/a.md', blocksToRun(text))).problems, ['docs/a.md:4 throws null: function']);
   const silent = '<!-- throws -->\n```ts\nlet a = 1;\n```\n\n```text\nERR_A: b\n```\n';
-  t.deepEqual(runBlocks('docs/b.md', blocksToRun(silent)).problems, ['docs/b.md:3 does not throw']);
+  t.deepEqual((await runBlocks('docs/b.md', blocksToRun(silent))).problems, ['docs/b.md:3 does not throw']);
 });
 
-test('the three ways to train print the same loss', (t) => {
+test.serial('the three ways to train print the same loss', async (t) => {
   const path = 'docs/guides/three-levels.md';
-  const { problems, printed } = runBlocks(path, blocksToRun(tree.get(path) ?? ''));
+  const { problems, printed } = await runBlocks(path, blocksToRun(tree.get(path) ?? ''));
   t.deepEqual(problems, []);
   const losses = [...printed.matchAll(/^(fit|loop|step) ([\d.]+)$/gm)].map(([, name, loss]) => ({ name, loss }));
   t.deepEqual(
@@ -78,5 +78,5 @@ test('the three ways to train print the same loss', (t) => {
 for (const [path, text] of documents) {
   const blocks = blocksToRun(text);
   if (blocks.length > 0 && path !== 'docs/guides/three-levels.md')
-    test(`${path}: every block runs`, (t) => t.deepEqual(runBlocks(path, blocks, furnish).problems, []));
+    test.serial(`${path}: every block runs`, async (t) => t.deepEqual((await runBlocks(path, blocks, furnish)).problems, []));
 }

@@ -1,8 +1,10 @@
 // Runs the TypeScript blocks of a document, each as a program of its own, in a folder that has what the blocks read.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import ts from 'typescript';
 import { root } from './sources.js';
@@ -65,7 +67,7 @@ export interface PageRun {
 }
 
 /** Runs the blocks of a document in an empty folder that `furnish` may put files into. */
-export function runBlocks(path: string, blocks: readonly Block[], furnish: (folder: string) => void = () => undefined): PageRun {
+export async function runBlocks(path: string, blocks: readonly Block[], furnish: (folder: string) => void = () => undefined): Promise<PageRun> {
   const run = blocks.filter(({ notRun }) => notRun === null);
   if (run.length === 0) return { problems: [], printed: '' };
   // Inside of the repository, where the package finds itself by its name.
@@ -82,11 +84,11 @@ export function runBlocks(path: string, blocks: readonly Block[], furnish: (fold
     });
     const main = join(programs, 'main.mjs');
     writeFileSync(main, child);
-    const done = spawnSync(process.execPath, [main, JSON.stringify(urls)], { cwd: folder, encoding: 'utf8', maxBuffer: 1 << 26 });
-    const at = done.stderr.indexOf('\u0000');
-    const printed = done.stdout;
-    if (at < 0) return { problems: [`${path}: the blocks ended early (${done.signal ?? done.status}): ${done.stderr.slice(-2000)}`], printed };
-    const outcomes = JSON.parse(done.stderr.slice(at + 1)) as (Outcome | null)[];
+    const running = spawn(process.execPath, [main, JSON.stringify(urls)], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [printed, errors, [code, signal]] = await Promise.all([text(running.stdout), text(running.stderr), once(running, 'close')]);
+    const at = errors.indexOf('\u0000');
+    if (at < 0) return { problems: [`${path}: the blocks ended early (${signal ?? code}): ${errors.slice(-2000)}`], printed };
+    const outcomes = JSON.parse(errors.slice(at + 1)) as (Outcome | null)[];
     return { problems: run.flatMap((block, i) => problemOf(`${path}:${block.line}`, block, outcomes[i], folder)), printed };
   } finally {
     rmSync(folder, { recursive: true, force: true });
