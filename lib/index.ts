@@ -347,6 +347,7 @@ export {
   type ColumnKind,
   type ColumnSchema,
   type KnownColumns,
+  type OutsideValue,
   type DecimalMark,
   type ReadCsvOptions,
   type ReadImagesOptions,
@@ -373,6 +374,8 @@ export {
   csvRows,
   iterableDataset,
   jsonLines,
+  type RefusedValue,
+  RowError,
   tableFromRows,
 } from './data/index.js';
 export {

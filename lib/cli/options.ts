@@ -181,10 +181,7 @@ export function addDataOptions(command: Command): Command {
         '--data <name>',
         `${dataNames.join(', ')}, or the path of a folder or archive of images, or of a table (.csv, .parquet, .arrow)`,
       )
-        .argParser((text: string, before: string) => {
-          if (before !== 'digits') throw new InvalidArgumentError(`--data is there already, with ${before}.`);
-          return dataName(text);
-        })
+        .argParser(dataName)
         .default('digits'),
     ),
   );
@@ -233,7 +230,7 @@ export const encodingOption = (): Option => new Option('--encoding <name>', 'enc
 export const missingOption = (): Option =>
   new Option(
     '--missing <texts>',
-    'fields of a .csv that stand for a missing value, with commas between (default: NA, N/A, NaN, null; of numbers - and ?)',
+    "fields of a .csv that stand for a missing value, with commas between, besides empty ones and NA, N/A, NaN, null, of numbers - and ?; '' for empty ones alone",
   ).argParser(names);
 
 /** What becomes of categories that training never saw. */

@@ -26,6 +26,8 @@ export interface PredictCommandOptions extends Omit<TableChoice, 'data'> {
   output?: string;
   /** What becomes of images that cannot be read. */
   damaged?: 'error' | 'skip';
+  /** A column for the probability of each class. */
+  probabilities?: boolean;
   json: boolean;
 }
 
@@ -70,7 +72,7 @@ async function ofTable(
   if (data === undefined) throw new ArgumentError(`${file} was trained on a table: say which one it is asked about with --data <path>`);
   const { table, rows } = await rowsFor(transform, { ...options, data }, false);
   const outputs = (await withScores(model, transform).predict(rows)) as Tensor;
-  const far = farNote(table, rows, transform);
+  const far = farNote(table, transform);
   if (far !== null) process.stderr.write(`nodegrad: warning: ${far}\n`);
   const wild = outputs.data.findIndex((value) => !Number.isFinite(value));
   if (wild >= 0)
@@ -88,7 +90,8 @@ async function ofTable(
           names: [placeOfRow(table, 0).split(' ')[0], ...given.names],
           found: given.found.map((row, i) => [placeOfRow(table, i).replace(/^\w+ /, ''), ...row]),
         };
-  if (classes !== null) return numbered({ names: [name, 'probability'], found: likeliestOf(outputs, classes) });
+  if (classes !== null) return numbered(likeliestOf(outputs, classes, name, options.probabilities));
+  if (options.probabilities) throw new ArgumentError(`--probabilities is for classes, and ${file} predicts numbers`);
   const width = outputs.size / outputs.shape[0];
   const found = Array.from({ length: outputs.shape[0] }, (_, row) => Array.from(outputs.data.subarray(row * width, (row + 1) * width)));
   return numbered({ names: width === 1 ? [name] : Array.from({ length: width }, (_, j) => `${name} ${j + 1}`), found });
@@ -97,7 +100,12 @@ async function ofTable(
 /** Images that are decoded at a time. */
 const atOnce = 256;
 
-async function ofImages(file: string, model: AnyModel, images: readonly string[], { damaged }: PredictCommandOptions): Promise<Predictions> {
+async function ofImages(
+  file: string,
+  model: AnyModel,
+  images: readonly string[],
+  { damaged, probabilities }: PredictCommandOptions,
+): Promise<Predictions> {
   if (images.length === 0) throw new ArgumentError(`name the images that ${file} is asked about: nodegrad predict ${file} photo.jpg`);
   const shape = shapeOf(model);
   if (model.preprocessing === null || shape === null)
@@ -106,6 +114,7 @@ async function ofImages(file: string, model: AnyModel, images: readonly string[]
     );
   const [height, width, channels] = shape;
   const found: Row[] = [];
+  let names: readonly string[] = [];
   let done = 0;
   const bar = new ProgressBar('auto', 'predicting images', images.length);
   try {
@@ -114,15 +123,17 @@ async function ofImages(file: string, model: AnyModel, images: readonly string[]
       const [some, pixels] = await imagesAt(wanted, { imageSize: [height, width], grey: channels === 1, progress: false }, damaged === 'skip');
       done += wanted.length;
       if (pixels === null) continue;
-      const classes = likeliestOf((await model.predict(pixels, { progress: false })) as Tensor, model.classNames ?? []);
-      found.push(...classes.map((row, i) => [some[i], ...row]));
+      const scores = (await model.predict(pixels, { progress: false })) as Tensor;
+      const classes = likeliestOf(scores, model.classNames ?? [], 'prediction', probabilities);
+      names = ['file', ...classes.names];
+      found.push(...classes.found.map((row, i) => [some[i], ...row]));
       bar.update(done);
     }
   } finally {
     bar.end();
   }
   if (found.length === 0) throw new ArgumentError(`none of the ${images.length} images can be read`);
-  return { names: ['file', 'prediction', 'probability'], found };
+  return { names, found };
 }
 
 /** The images that can be read, and their pixels; null where none can. With `isSkipping` the others are named on standard error. */
@@ -159,12 +170,19 @@ async function imagesAt(
 
 const skipHint = '--damaged skip leaves out what cannot be read';
 
-/** The likeliest class of each row of scores, by name, and its probability; one score is of yes or no. */
-function likeliestOf(scores: Tensor, names: readonly string[]): [string, number][] {
+/** The likeliest class of each row of scores, by name, and its probability, or those of all; one score is of yes or no. */
+function likeliestOf(scores: Tensor, names: readonly string[], head: string, areAllShown = false): Predictions {
   const nameOf = (code: number): string => names[code] ?? String(code);
-  if (scores.shape.at(-1) === 1)
-    return Array.from(sigmoid(scores).data, (yes): [string, number] => (yes > 0.5 ? [nameOf(1), yes] : [nameOf(0), 1 - yes]));
-  const [classes, probabilities] = [scores.argmax(-1).data, softmax(scores, -1).data];
-  const width = scores.shape.at(-1) as number;
-  return Array.from(classes, (code, row) => [nameOf(code), probabilities[row * width + code]]);
+  const isOne = scores.shape.at(-1) === 1;
+  const width = isOne ? 2 : (scores.shape.at(-1) as number);
+  const { data } = isOne ? sigmoid(scores) : softmax(scores, -1);
+  const of = (row: number): number[] => (isOne ? [1 - data[row], data[row]] : Array.from(data.subarray(row * width, (row + 1) * width)));
+  const codes = isOne ? Array.from(data, (yes) => (yes > 0.5 ? 1 : 0)) : scores.argmax(-1).data;
+  return {
+    names: [head, 'probability', ...(areAllShown ? Array.from({ length: width }, (_, code) => `probability of ${nameOf(code)}`) : [])],
+    found: Array.from(codes, (code, row) => {
+      const probabilities = of(row);
+      return [nameOf(code), probabilities[code], ...(areAllShown ? probabilities : [])];
+    }),
+  };
 }

@@ -1,5 +1,6 @@
 // The command line: commands, options, exit codes.
 
+import type { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { NodegradError } from '../errors.js';
@@ -122,6 +123,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .addOption(encodingOption())
     .addOption(missingOption())
     .addOption(damagedOption('images'))
+    .option('--probabilities', 'of classes, a column for the probability of each, beside that of the one that is predicted')
     .option('--json', 'give one JSON document instead', false)
     .action(async (file: string, images: string[], options: PredictCommandOptions) => {
       code = await predictCommand(file, images, options);
@@ -181,6 +183,7 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     .action(async (name: string | undefined, options: DataCommandOptions) => {
       code = await dataCommand(name, options);
     });
+  for (const each of program.commands) refuseRepeats(each);
   program.hook('preAction', (_program, chosen) => {
     // `info` shows them among its warnings.
     if (chosen.name() !== 'info') for (const problem of variableProblems()) process.stderr.write(`nodegrad: warning: ${problem}\n`);
@@ -197,6 +200,23 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
     if (error instanceof NodegradError && error.help !== undefined) process.stderr.write(`(npx nodegrad explain ${error.code} says more)\n`);
     if (words.includes('--json')) process.stdout.write(`${JSON.stringify({ outcome: 'failed', error: failure(error) }, null, 2)}\n`);
     return 1;
+  }
+}
+
+/** Refuses an option that stands there twice, since the last one would count without a word; kinds of columns may be said one by one. */
+function refuseRepeats(command: Command): void {
+  for (const option of command.options) {
+    if (!(option.required || option.optional) || option.variadic || option.long === '--columns') continue;
+    let before: string | null | undefined;
+    // Before commander reads it, which may refuse it for another reason.
+    (command as unknown as EventEmitter).prependListener(`option:${option.name()}`, (value: string | null) => {
+      const values = [before, value].filter((one) => typeof one === 'string').map((one) => `'${one}'`);
+      if (before !== undefined)
+        command.error(`error: option '${option.flags}' is given twice${values.length < 2 ? '' : `, with ${values.join(' and ')}`}`, {
+          exitCode: usageError,
+        });
+      before = value;
+    });
   }
 }
 

@@ -1,11 +1,8 @@
 // What `train` says of a table and its columns: which rows are left out, which columns, and what looks like a slip of the pen.
 
 import { type Column, countPresent, whyNoCategories } from '../data/columns.js';
-import { type Table, type TableDataset, placeOfRow } from '../data/table.js';
+import { type Table, placeOfRow } from '../data/table.js';
 import type { ColumnTransform } from '../preprocessing/column-transform.js';
-import { Pipeline } from '../preprocessing/pipeline.js';
-import { StandardScaler } from '../preprocessing/standard-scaler.js';
-import type { AnyTensor } from '../tensor.js';
 import { columnWord } from './flags.js';
 import { formatCount } from './terminal.js';
 
@@ -57,22 +54,14 @@ export function capitalNotes(table: Table, column: Column): string[] {
   });
 }
 
-/** As many deviations from the mean of training no number of it was, but for a wild one. */
-const mostDeviations = 20;
-
-/** A line about numbers that are far from all of training, of which a model knows nothing; null where there are none. */
-export function farNote(table: Table, { inputs }: TableDataset, transform: ColumnTransform): string | null {
-  // The usual preprocessing alone: numbers first, each as deviations from its mean.
-  const [{ columns: numbers, transform: first }] = transform.groups;
-  if (!(first instanceof Pipeline && first.steps.at(-1) instanceof StandardScaler)) return null;
-  const seen = transform.transform(inputs as never) as AnyTensor;
-  const width = seen.size / seen.shape[0];
-  const isFar = (value: number): boolean => Math.abs(value) > mostDeviations;
-  const at = seen.data.findIndex((value, i) => i % width < numbers.length && isFar(value));
-  if (at < 0) return null;
-  const [row, name] = [Math.floor(at / width), numbers[at % width]] as const;
-  const value = table.column(name).values[row];
-  return `column '${name}' is ${value} in ${placeOfRow(table, row)}, ${Math.round(Math.abs(seen.data[at]))} standard deviations from the mean of training: what the model says of such rows is a guess`;
+/** A line about numbers that are further from those of training than these are from each other, of which a model knows nothing; null where there are none. */
+export function farNote(table: Table, transform: ColumnTransform): string | null {
+  const far = table
+    .outside(transform)
+    .find(({ value, range: [least, greatest] }) => Math.max(least - value, value - greatest) > greatest - least);
+  if (far === undefined) return null;
+  const { row, column, value, range } = far;
+  return `column '${column}' is ${value} in ${placeOfRow(table, row)}, and in training it was from ${range[0]} to ${range[1]}: what the model says of such rows is a guess`;
 }
 
 /** Why a column says nothing about others; null for one that may. So many rows of the file are left out. */

@@ -198,7 +198,8 @@ export function columnOf(
     for (const value of values) {
       const number = value === null || value === undefined || Number.isNaN(value) ? Number.NaN : numberIn(builder, value);
       if (typeof number === 'string') {
-        if (!bad.has(row)) misfits.add(row + 1, `, column '${name}': ${number}`, builder.kind === 'category' ? asMissing : '');
+        const hint = builder.kind === 'category' ? asMissing : '';
+        if (!bad.has(row)) misfits.add(row + 1, `, column '${name}': ${number}`, hint, name, value);
         bad.add(row);
       }
       builder.add(typeof number === 'string' ? Number.NaN : number);

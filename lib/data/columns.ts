@@ -1,6 +1,6 @@
 // Columns of a table: numbers or categories, how they grow row by row, and how they are described.
 
-import { ArgumentError, checkChoice, expected } from '../errors.js';
+import { ArgumentError, checkChoice, describe, expected } from '../errors.js';
 
 /** What the values of a column are. */
 export type ColumnKind = 'number' | 'category';
@@ -13,6 +13,20 @@ export interface ColumnSchema {
   readonly kind: ColumnKind;
   /** Names of the categories, in the order of their codes; only for categories. */
   readonly categories?: readonly string[];
+  /** Least and greatest number of training; only in the `columns` of what has learned from numbers, such as `model.preprocessing`. */
+  readonly range?: readonly [least: number, greatest: number];
+}
+
+/** A number that training had none as small or as large as, see {@link Table.outside}. */
+export interface OutsideValue {
+  /** Row of the table, from 0. */
+  readonly row: number;
+  /** Name of the column. */
+  readonly column: string;
+  /** The number. */
+  readonly value: number;
+  /** Least and greatest number of training. */
+  readonly range: readonly [least: number, greatest: number];
 }
 
 /** What knows the columns of a table, such as `model.preprocessing` of a model that was trained on one. */
@@ -97,10 +111,25 @@ export function checkSchema(schema: unknown, argument: string): readonly ColumnS
   for (const column of schema as Partial<ColumnSchema>[]) {
     if (typeof column?.name !== 'string') throw new ArgumentError(expected('a column with a name', argument, column));
     checkChoice(column.kind, `kind of column '${column.name}'`, ['number', 'category']);
+    const { range } = column;
+    if (range !== undefined && !(Array.isArray(range) && range.length === 2 && range.every((end) => typeof end === 'number')))
+      throw new ArgumentError(`expected the least and the greatest number as range of column '${column.name}', received ${describe(range)}`);
     if (names.has(column.name)) throw new ArgumentError(`two columns are called '${column.name}'`);
     names.add(column.name);
   }
   return schema as readonly ColumnSchema[];
+}
+
+/** Checks that something knows columns: a list of them, or the preprocessing of a model; gives them, and what is predicted from them. */
+export function checkKnown(given: unknown, argument: string): { schema: readonly ColumnSchema[]; target?: ColumnSchema } {
+  const { columns, target = null } = (
+    typeof given === 'object' && given !== null && !Array.isArray(given) ? given : {}
+  ) as Partial<KnownColumns>;
+  if (given === null || columns === null)
+    throw new ArgumentError(expected('columns, or the preprocessing of a model that was trained on a table', argument, given));
+  const schema = checkSchema(columns ?? given, argument);
+  if (target !== null) checkSchema([target], argument);
+  return target === null || schema.some(({ name }) => name === target.name) ? { schema } : { schema, target };
 }
 
 /** The schema of a column, without its values. */

@@ -7,7 +7,7 @@ import { checkPath } from '../io/atomic.js';
 import { detectDelimiter, readRecords } from '../io/csv.js';
 import { ProgressBar, type ProgressOption } from '../progress.js';
 import { MissingFields } from './missing-fields.js';
-import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkSchema, someNames } from './columns.js';
+import { ColumnBuilder, type ColumnKind, type ColumnSchema, type KnownColumns, checkKnown, someNames } from './columns.js';
 import { type DecimalMark, type NumberReader, areThousands, checkDecimal, decimalOf, numberReader } from './decimals.js';
 import { type BadRow, Table, markBySchema, markLines } from './table.js';
 
@@ -49,8 +49,8 @@ export interface ReadCsvOptions extends ReadFileOptions {
   /** Whether the first line has the names of the columns (default true); without one they are `column 1`, `column 2` and so on. */
   readonly header?: boolean;
   /**
-   * Fields that stand for a missing value, besides empty ones; in the place of the default: `NA`, `N/A`, `NaN` and `null` in any capitals, and where
-   * numbers stand `-` and `?`.
+   * Fields that stand for a missing value, besides empty ones and the usual `NA`, `N/A`, `NaN` and `null` in any capitals, and where numbers stand `-` and
+   * `?`. An empty array leaves these out: a country `NA` is Namibia then.
    */
   readonly missing?: readonly string[];
   /** How characters are written as bytes: a name of the Encoding Standard, such as `'windows-1252'`. Default `'utf-8'`. */
@@ -154,7 +154,7 @@ export interface CheckedReadOptions {
 export function checkReadOptions({ columns, schema, unknownCategories, absentColumns, badRows }: ReadTableOptions): CheckedReadOptions {
   const kinds = checkObject<Record<string, ColumnKind | 'skip'>>(columns, 'options.columns', "names and kinds, such as { age: 'number' }");
   for (const [name, kind] of Object.entries(kinds)) checkChoice(kind, `options.columns['${name}']`, ['number', 'category', 'skip']);
-  const asked = schema === undefined ? {} : schemaAndTarget(schema);
+  const asked = schema === undefined ? {} : checkKnown(schema, 'options.schema');
   if (schema !== undefined && columns !== undefined)
     throw new ArgumentError('`options.schema` says the kinds of all columns: leave `options.columns` out');
   return {
@@ -166,16 +166,10 @@ export function checkReadOptions({ columns, schema, unknownCategories, absentCol
   };
 }
 
-function schemaAndTarget(given: NonNullable<ReadTableOptions['schema']> | null): Pick<CheckedReadOptions, 'schema' | 'target'> {
-  const { columns, target = null } = (
-    typeof given === 'object' && given !== null && !Array.isArray(given) ? given : {}
-  ) as Partial<KnownColumns>;
-  if (given === null || columns === null)
-    throw new ArgumentError(expected('columns, or the preprocessing of a model that was trained on a table', 'options.schema', given));
-  const schema = checkSchema(columns ?? given, 'options.schema');
-  if (target !== null) checkSchema([target], 'options.schema');
-  return target === null || schema.some(({ name }) => name === target.name) ? { schema } : { schema, target };
-}
+/** @internal The error about what a row has in a column. */
+export type Refusal = (message: string, line: number, column: string, value: unknown) => Error;
+
+const ofFile: Refusal = (message) => new FileFormatError(message);
 
 /** @internal Lists what does not fit, or ends the reading with it. */
 export class Misfits {
@@ -186,10 +180,12 @@ export class Misfits {
     readonly path: string,
     readonly badRows: 'error' | 'skip',
     readonly unit: 'line' | 'row',
+    readonly refusal: Refusal = ofFile,
   ) {}
 
-  add(line: number, reason: string, hint = ''): void {
-    if (this.badRows === 'error') throw new FileFormatError(`${this.path}, ${this.unit} ${line}${reason}${hint === '' ? '' : `. ${hint}`}`);
+  add(line: number, reason: string, hint = '', column = '', value: unknown = undefined): void {
+    if (this.badRows === 'error')
+      throw this.refusal(`${this.path}, ${this.unit} ${line}${reason}${hint === '' ? '' : `. ${hint}`}`, line, column, value);
     if (this.rows.length < listed) this.rows.push({ line, reason: reason.replace(/^, |^: /, '') });
     this.count += 1;
   }
@@ -224,21 +220,25 @@ export function refuseAbsent(
   where: string,
   absentColumns: 'error' | 'missing',
   way = '',
+  refusal: (message: string, column: string) => Error = (message) => new FileFormatError(message),
 ): void {
   const absent = schema.map(({ name }) => name).filter((name) => !names.includes(name));
   if (absent.length === 0) return;
   const plain = (name: string): string => name.trim().toLowerCase();
   const near = names.filter((name) => absent.some((one) => plain(one) === plain(name)) && schema.every((one) => one.name !== name));
   if (absentColumns === 'missing' && near.length === 0 && absent.length < schema.length) return;
+  // Others may only be left out.
+  const first = absent.find((one) => near.some((name) => plain(name) === plain(one))) ?? absent[0];
   if (absent.length === schema.length && near.length === 0)
-    throw new FileFormatError(
+    throw refusal(
       `${where}: has none of the columns that are needed, ${someNames(absent, 20)}; it has ${names.length === 0 ? 'none' : someNames(names, 20)}. ` +
         'Rename its columns; a file without a line of names needs one',
+      first,
     );
   const they = absent.length === 1 ? `no column '${absent[0]}', which is needed` : `no columns ${someNames(absent, 20)}, which are needed`;
   const hint =
     near.length > 0 ? `Capitals count: ${someNames(near)}` : `${way}absentColumns: 'missing' takes what is absent for missing values`;
-  throw new FileFormatError(`${where}: has ${they}; it has ${names.length === 0 ? 'none' : someNames(names, 20)}. ${hint}`);
+  throw refusal(`${where}: has ${they}; it has ${names.length === 0 ? 'none' : someNames(names, 20)}. ${hint}`, first);
 }
 
 const areNumbers = (present: readonly string[], numberOf: NumberReader): boolean =>

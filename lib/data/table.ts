@@ -7,7 +7,19 @@ import { keepNames } from '../names.js';
 import { Tensor } from '../tensor.js';
 import { plural, showAs } from '../words.js';
 import { note } from './about.js';
-import { type Column, type ColumnSchema, checkSchema, countPresent, describeColumn, schemaOf, someNames, whyNoCategories } from './columns.js';
+import {
+  type Column,
+  type ColumnSchema,
+  type KnownColumns,
+  type OutsideValue,
+  checkKnown,
+  checkSchema,
+  countPresent,
+  describeColumn,
+  schemaOf,
+  someNames,
+  whyNoCategories,
+} from './columns.js';
 import { type DatasetSplit, TensorDataset } from './dataset.js';
 
 /** A row of a file that was left out, see `badRows` of {@link ReadCsvOptions}. */
@@ -172,6 +184,30 @@ export class Table {
       if (keep(Object.fromEntries(row), i)) kept.push(i);
     }
     return this.rows(kept);
+  }
+
+  /**
+   * The numbers below the least or above the greatest one of training, of which a model knows nothing, row by row. Missing values are none.
+   *
+   * @param schema - What has learned from the columns, such as `model.preprocessing`; a column whose `range` it does not know has no such numbers.
+   * @throws {@link ArgumentError} for what knows no columns.
+   * @example
+   * ```ts
+   * import { load, tableFromRows } from 'nodegrad';
+   * const model = await load('prices.safetensors');
+   * const rows = tableFromRows([{ size: 9000, side: 'north' }], { schema: model.preprocessing });
+   * for (const { row, column, value, range } of rows.outside(model.preprocessing)) console.log(row, column, value, range); // 0 size 9000 [ 30, 180 ]
+   * ```
+   */
+  outside(schema: readonly ColumnSchema[] | KnownColumns | null): OutsideValue[] {
+    const found: OutsideValue[] = [];
+    for (const { name, range } of checkKnown(schema, 'schema').schema) {
+      const column = this.columns.find((one) => one.name === name && one.kind === 'number');
+      if (column === undefined || range === undefined) continue;
+      for (const [row, value] of column.values.entries())
+        if (value < range[0] || value > range[1]) found.push({ row, column: name, value, range });
+    }
+    return found.sort((a, b) => a.row - b.row);
   }
 
   #of(columns: readonly Column[], at: Places | undefined = lines.get(this)): Table {

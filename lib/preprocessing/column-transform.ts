@@ -1,10 +1,11 @@
 // A transform for each group of columns of a table, and what becomes of them side by side.
 
-import { type ColumnSchema, checkSchema } from '../data/columns.js';
+import { type ColumnSchema, checkSchema, schemaOf } from '../data/columns.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType, FloatDType } from '../dtype.js';
 import { ArgumentError, checkList, checkObject, expected } from '../errors.js';
-import { Tensor } from '../tensor.js';
+import { type AnyTensor, Tensor } from '../tensor.js';
+import { tensorOf } from './affine.js';
 import { byName, checkSameClasses } from './by-name.js';
 import { OneHotEncoder } from './encoders.js';
 import { type Examples, mapExamples } from './examples.js';
@@ -26,7 +27,7 @@ export interface ColumnGroup {
  * float32. Columns that stand in no group are left out. {@link tablePreprocessing} makes the usual one.
  *
  * It carries the names, kinds and categories of the columns, and of the target: a model that is saved with it knows what to ask of a new file,
- * as `schema: model.preprocessing`. The columns of any other table, and of its parts, are found by their names.
+ * as `schema: model.preprocessing`. Of numbers it learns the range, too, which {@link Table.outside} asks for. The columns of any other table, and of its parts, are found by their names.
  *
  * @throws {@link ArgumentError} for columns that the table does not have, or that stand in two groups.
  * @example
@@ -49,7 +50,7 @@ export class ColumnTransform extends Transform {
 
   constructor(columns: readonly ColumnSchema[], groups: readonly ColumnGroup[], target: ColumnSchema | null = null) {
     super();
-    this.#columns = Object.freeze([...checkSchema(columns, 'columns')]);
+    this.#columns = Object.freeze(checkSchema(columns, 'columns').map(schemaOf));
     this.groups = Object.freeze([...checkList<ColumnGroup>(groups, 'groups', 'an array of groups of columns')]);
     if (this.groups.length === 0) throw new ArgumentError('`groups` is empty: no column would be left');
     if (target !== null) checkSchema([target], 'target');
@@ -59,7 +60,7 @@ export class ColumnTransform extends Transform {
       const { columns: names, transform } = checkObject<ColumnGroup>(group ?? null, 'groups', 'groups of columns');
       if (!(transform instanceof Transform)) throw new ArgumentError(expected('a transform, such as new Imputer()', 'groups', transform));
       return checkList<string>(names, 'groups', 'names of columns').map((name) => {
-        const place = this.columns.findIndex((column) => column.name === name);
+        const place = this.#columns.findIndex((column) => column.name === name);
         if (place < 0) throw new ArgumentError(expected('names of the columns', 'groups', name));
         if (taken.has(place)) throw new ArgumentError(`column '${name}' stands in two groups`);
         taken.add(place);
@@ -68,9 +69,15 @@ export class ColumnTransform extends Transform {
     });
   }
 
-  /** The columns of the inputs, in their order. */
+  /** The columns of the inputs, in their order; once it is fitted, those of numbers with their `range`. */
   override get columns(): readonly ColumnSchema[] {
-    return this.#columns;
+    const own = super.stateDict();
+    const [least, greatest] = [own.get('least')?.data, own.get('greatest')?.data];
+    // A file of an older version has no ranges.
+    if (least === undefined || greatest === undefined) return this.#columns;
+    return this.#columns.map((column, i) =>
+      column.kind === 'number' && least[i] <= greatest[i] ? { ...column, range: [least[i], greatest[i]] as const } : column,
+    );
   }
 
   override adapted<D extends AnyDataset>(data: D): D {
@@ -97,24 +104,36 @@ export class ColumnTransform extends Transform {
 
   override withTarget(target: ColumnSchema): Transform {
     if (this.target !== null) return this;
-    const twin = new ColumnTransform(this.columns, this.groups, target);
-    if (this.inputShape !== null) twin.settle(this.inputShape, {}); // what was learned is in the groups
+    const twin = new ColumnTransform(this.#columns, this.groups, target);
+    if (this.inputShape !== null) twin.settle(this.inputShape, Object.fromEntries(super.stateDict())); // the rest is in the groups
     return twin;
   }
 
   override learn(examples: Examples): void | Promise<void> {
-    const { length } = this.columns;
+    const { length } = this.#columns;
     if (examples.shape.length !== 1 || examples.shape[0] !== length)
       throw new ArgumentError(`${examples.name} has examples of shape [${examples.shape.join(', ')}], the columns are ${length}`);
+    // Numbers that JSON has, where there is no value.
+    const least = new Float64Array(length).fill(Number.MAX_VALUE);
+    const greatest = new Float64Array(length).fill(-Number.MAX_VALUE);
+    const look = ({ data }: AnyTensor): void => {
+      for (let at = 0; at < data.length; )
+        for (let j = 0; j < length; j++, at++) {
+          if (data[at] < least[j]) least[j] = data[at];
+          if (data[at] > greatest[j]) greatest[j] = data[at];
+        }
+    };
     const from = (i: number): void | Promise<void> => {
-      if (i === this.groups.length) return this.settle(examples.shape, {});
+      if (i === this.groups.length)
+        return this.settle(examples.shape, { least: tensorOf(least, [length]), greatest: tensorOf(greatest, [length]) });
       const places = this.#places[i];
       const learning = this.groups[i].transform.learn(
         mapExamples(examples, [places.length], (batch) => pick(batch as Tensor<FloatDType>, places)),
       );
       return learning === undefined ? from(i + 1) : learning.then(() => from(i + 1));
     };
-    return from(0);
+    const looking = examples.each(look);
+    return looking === undefined ? from(0) : looking.then(() => from(0));
   }
 
   protected fitter(): TransformFitter {
@@ -139,19 +158,20 @@ export class ColumnTransform extends Transform {
   }
 
   override stateDict(): Map<string, Tensor<'float64'>> {
-    return new Map(
-      this.groups.flatMap(({ transform }, i) => [...transform.stateDict()].map(([name, value]) => [`${i}.${name}`, value] as const)),
+    const below = this.groups.flatMap(({ transform }, i) =>
+      [...transform.stateDict()].map(([name, value]) => [`${i}.${name}`, value] as const),
     );
+    return new Map([...super.stateDict(), ...below]);
   }
 
   override restore(inputShape: readonly number[], state: ReadonlyMap<string, Tensor<'float64'>>): void {
     for (const [i, { transform }] of this.groups.entries()) transform.restore([this.#places[i].length], stateBelow(`${i}`, state));
-    this.settle(inputShape, {});
+    this.settle(inputShape, Object.fromEntries([...state].filter(([name]) => name === 'least' || name === 'greatest')));
   }
 
   config(): unknown {
     const groups = this.groups.map(({ columns, transform }) => ({ columns, transform: transform.describe() }));
-    return { columns: this.columns, groups, target: this.target };
+    return { columns: this.#columns, groups, target: this.target };
   }
 
   /** The transform that `config()` describes. */

@@ -1,10 +1,11 @@
-// Proves lib/cli/options.ts and models.ts: recipes of the papers, what they leave to the command line, and the rates over the epochs.
+// Proves lib/cli/options.ts and models.ts: recipes of the papers, what they leave to the command line, the rates over the epochs, and what stands there twice.
 
 import test from 'ava';
 import { modelNames } from '../../lib/cli/models.js';
 import { type GivenOptions, makeOptimizer, optimizerNames, withRecipe } from '../../lib/cli/options.js';
 import { Linear, Sequential } from '../../lib/index.js';
 import { close } from '../helpers/close.js';
+import { runCommand } from '../helpers/command.js';
 
 const given = (model: string, more: Partial<GivenOptions> = {}): GivenOptions => ({
   data: 'cifar10',
@@ -115,4 +116,28 @@ test('the cosine schedule starts at the rate and has half of it after half of th
   t.is(rates[0], 0.5);
   t.true(Math.abs(rates[10] - 0.25) < 1e-12);
   t.true(rates[19] > 0 && rates[19] < 0.01);
+});
+
+test('an option of one value that stands there twice is refused by every command, and kinds of columns may be said one by one', async (t) => {
+  const twice: [string[], string, string, string][] = [
+    [['train'], '--data <name>', 'digits', 'x'],
+    [['train'], '--epochs <count>', '1', '1'],
+    [['start'], '--seed <number>', '1', '2'],
+    [['evaluate', 'a.safetensors'], '--missing <texts>', 'a', 'b'],
+    [['predict', 'a.safetensors'], '--output <file>', 'a.csv', 'b.csv'],
+    [['search', 'a.yaml'], '--run-dir <folder>', 'a', 'b'],
+    [['launch', '--processes', '2'], '--restarts <count>', '0', '1'],
+    [['export', 'a.safetensors', 'a.onnx'], '--input-shape <dimensions>', '1', '2'],
+    [['data', 'digits'], '--samples <count>', '0', '0'],
+  ];
+  for (const [words, flags, first, second] of twice) {
+    const [flag] = flags.split(' ');
+    const { code, error } = await runCommand('.', [...words, `${flag}=${first}`, flag, second, ...(words[0] === 'launch' ? ['a.mjs'] : [])]);
+    t.is(code, 2, flag);
+    t.true(error.startsWith(`error: option '${flags}' is given twice, with '${first}' and '${second}'\n`), error);
+  }
+  const report = await runCommand('.', ['train', '--report', '--report', 'a.html']);
+  t.regex(report.error, /^error: option '--report \[.*\]' is given twice\n/);
+  const kinds = await runCommand('.', ['train', '--data', 'nothing.csv', '--columns', 'a=skip', '--columns', 'b=number', '--json', '--json']);
+  t.regex(kinds.error, /no such file or folder/);
 });

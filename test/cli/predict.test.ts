@@ -28,6 +28,17 @@ test('a classifier that does not say which column it predicts gives a class for 
   t.is(head, 'prediction,probability');
   t.is(rows.length, 60);
   for (const row of rows) t.regex(row, /^(yes|no),(0\.[5-9]|1)/);
+  const each = await run(folder, ['predict', file, '--data', 'houses.csv', '--probabilities']);
+  const [headOfEach, ...rowsOfEach] = each.out.trimEnd().split('\n');
+  t.is(headOfEach, 'prediction,probability,probability of no,probability of yes');
+  for (const [i, row] of rowsOfEach.entries()) {
+    const [prediction, probability, no, yes] = row.split(',');
+    t.is(`${prediction},${probability}`, rows[i]);
+    t.is(probability, prediction === 'yes' ? yes : no);
+    t.true(Math.abs(Number(no) + Number(yes) - 1) < 1e-6, row);
+  }
+  const json = await run(folder, ['predict', file, '--data', 'houses.csv', '--probabilities', '--json']);
+  t.is(String((JSON.parse(json.out) as { rows: Record<string, number>[] }).rows[0]['probability of yes']), rowsOfEach[0].split(',')[3]);
   const silent = await run(folder, ['evaluate', file, '--data', 'houses.csv']);
   t.is(silent.code, 1);
   t.regex(silent.error, /does not say which column it predicts: name it with --target <column>/);
@@ -53,6 +64,9 @@ test('a model of several numbers has a column for each in its predictions, and o
   t.is(head, 'prediction 1,prediction 2');
   t.is(rows.length, 60);
   for (const row of rows) t.is(row.split(',').length, 2);
+  const asked = await run(folder, ['predict', 'model.safetensors', '--data', 'houses.csv', '--probabilities']);
+  t.is(asked.code, 1);
+  t.regex(asked.error, /--probabilities is for classes, and model\.safetensors predicts numbers/);
   await saveWithoutTarget(folder, 'price', 1);
   const judged = await run(folder, ['evaluate', 'model.safetensors', '--data', 'houses.csv', '--target', 'price', '--json']);
   t.is(judged.code, 0, judged.error);

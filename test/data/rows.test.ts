@@ -5,6 +5,7 @@ import {
   ArgumentError,
   type ColumnTransform,
   MSELoss,
+  RowError,
   fromBytes,
   mlp,
   setSeed,
@@ -110,4 +111,32 @@ test('all columns that a row lacks are named at once, with those that differ in 
     instanceOf: ArgumentError,
     message: /options\.absentColumns/,
   });
+});
+
+test('an error about a row has its index, the column and what came, for the answer of a server', (t) => {
+  const { features: schema, target } = tableFromRows([
+    { area: 50, city: 'Ulm', price: 1 },
+    { area: 60, city: 'Bonn', price: 2 },
+  ]).dataset({ target: 'price' });
+  const known = { columns: schema, target };
+  const good = { area: 70, city: 'Ulm' };
+  const square = { square: 95 };
+  const faults: [unknown, string | null, unknown][] = [
+    [{ area: 70, city: 'Rom' }, 'city', 'Rom'],
+    [{ area: square, city: 'Ulm' }, 'area', square],
+    [{ area: 'large', city: 'Ulm' }, 'area', 'large'],
+    [{ city: 'Ulm' }, 'area', undefined],
+    [{ area: 70, City: 'Ulm' }, 'city', undefined],
+    [{}, 'area', undefined],
+    [{ ...good, price: 'much' }, 'price', 'much'],
+    [7, null, 7],
+  ];
+  for (const [fault, column, value] of faults) {
+    const error = t.throws(() => tableFromRows([good, fault as object], { schema: known }), { instanceOf: RowError, code: 'ERR_ARGUMENT' });
+    t.deepEqual([error.row, error.column, error.value], [1, column, value], error.message);
+  }
+  const capitals = t.throws(() => tableFromRows([{ City: 'Ulm' }], { schema, absentColumns: 'missing' }), { instanceOf: RowError });
+  t.is(capitals.column, 'city', 'the one that is there under nearly its name');
+  const learned = t.throws(() => tableFromRows([{ area: 95 }, { area: 'large' }]), { instanceOf: RowError });
+  t.deepEqual([learned.row, learned.column, learned.value], [1, 'area', 'large']);
 });

@@ -22,6 +22,7 @@ import {
   readCsv,
   Table,
   tablePreprocessing,
+  Transform,
 } from '../../lib/index.js';
 import { identical } from '../helpers/close.js';
 
@@ -211,7 +212,11 @@ test('the usual preprocessing fills, standardizes and one-hot encodes, and goes 
   model.preprocessing = transform;
   const read = fromBytes(model.toBytes()).preprocessing as ColumnTransform;
   identical(t, read.transform(data.inputs), transform.transform(data.inputs));
-  t.deepEqual(read.columns, data.features);
+  t.deepEqual(read.columns, transform.columns);
+  t.deepEqual(
+    read.columns.map(({ range: _, ...schema }) => schema),
+    data.features,
+  );
   t.deepEqual(read.target, data.target);
 });
 
@@ -251,4 +256,48 @@ test('prices with a currency sign are named as what they are', (t) => {
   t.throws(() => tableFromRows(rows).dataset({ target: 'a' }), {
     message: /holds numbers with a currency sign or a unit, which makes them text/,
   });
+});
+
+test('numbers outside of the ranges that a model has learned from are listed with their rows, and its file keeps the ranges', async (t) => {
+  const data = tableFromRows([
+    { area: 40, rooms: 2, city: 'Ulm', price: 1 },
+    { area: 90, rooms: null, city: 'Bonn', price: 2 },
+    { area: 70.5, rooms: 3, city: 'Ulm', price: 3 },
+  ]).dataset({ target: 'price' });
+  const model = mlp({ inputShape: [4], hidden: [], classes: 1 });
+  const fresh = tablePreprocessing(data.features, data.target);
+  t.true(fresh.columns.every(({ range }) => range === undefined));
+  model.preprocessing = fresh.fit(data);
+  const ranges = { area: [40, 90], rooms: [2, 3], city: undefined };
+  const known = (columns: ColumnTransform['columns'] | null | undefined) =>
+    Object.fromEntries((columns ?? []).map((one) => [one.name, one.range]));
+  const loaded = await fromBytes(model.toBytes());
+  for (const { preprocessing } of [model, loaded, model.clone()]) t.deepEqual(known(preprocessing?.columns), ranges);
+  t.deepEqual(known(Transform.fromJSON(JSON.parse(JSON.stringify(model.preprocessing))).columns), ranges);
+  t.deepEqual(known(tablePreprocessing(loaded.preprocessing?.columns ?? []).columns), { area: undefined, rooms: undefined, city: undefined });
+  const rows = tableFromRows(
+    [
+      { area: 40, city: 'Ulm', rooms: 3 },
+      { area: '90.5', city: 'Bonn', rooms: null },
+      { area: 39, city: 'Ulm', rooms: -1 },
+    ],
+    { schema: loaded.preprocessing },
+  );
+  const outside = [
+    { row: 1, column: 'area', value: 90.5, range: [40, 90] },
+    { row: 2, column: 'area', value: 39, range: [40, 90] },
+    { row: 2, column: 'rooms', value: -1, range: [2, 3] },
+  ];
+  t.deepEqual(rows.outside(loaded.preprocessing), outside as never);
+  t.deepEqual(rows.outside(loaded.preprocessing?.columns ?? null), outside as never);
+  t.deepEqual(rows.select(['area', 'city']).outside(loaded.preprocessing).length, 2);
+  t.deepEqual(rows.outside(data.features), [], 'a schema that has learned nothing');
+  for (const wrong of [null, 7, {}, [{ name: 'area', kind: 'number', range: [1] }]])
+    t.throws(() => rows.outside(wrong as never), { instanceOf: ArgumentError }, String(wrong));
+  const older = JSON.parse(JSON.stringify(model.preprocessing)) as { state: Record<string, unknown> };
+  for (const name of ['least', 'greatest']) t.true(delete older.state[name]);
+  const old = Transform.fromJSON(older);
+  t.deepEqual(known(old.columns), { area: undefined, rooms: undefined, city: undefined });
+  t.deepEqual(rows.outside(old), []);
+  identical(t, old.transform(data.inputs), model.preprocessing.transform(data.inputs));
 });

@@ -81,7 +81,8 @@ test('a transform learns from a table by names too, alone and at the head of a p
     () => new Pipeline([tablePreprocessing(data.features), new StandardScaler()]),
   ]) {
     const learned = create().fit(turned);
-    t.deepEqual(learned.columns, data.features);
+    const [area, city] = data.features;
+    t.deepEqual(learned.columns, [{ ...area, range: [40, 89] }, city]);
     identical(t, learned.transform(data.inputs), create().fit(data).transform(data.inputs));
     identical(t, transformed(turned, learned).batch(Int32Array.of(2)).inputs, transformed(data, learned).batch(Int32Array.of(2)).inputs);
   }
