@@ -2,8 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-// By how much longer children may take than on a machine that is not emulated.
-const patience = Number(process.env['NODEGRAD_PATIENCE'] ?? 1);
+/** By how much longer all may take than on a machine that is not emulated. */
+export const patience = Number(process.env['NODEGRAD_PATIENCE'] ?? 1);
 
 /** How a child process ended. */
 export interface Ending {

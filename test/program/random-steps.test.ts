@@ -7,6 +7,7 @@ import { DataLoader, NodegradError, type StepPrecision, Tensor, TensorDataset, c
 import { UnrecordableError } from '../../lib/recording.js';
 import { type Case, type Frame, type Statement, World, bits, cases, textOf } from '../helpers/random-steps.js';
 import { Seeded } from '../helpers/seeded.js';
+import { patience } from '../native/child.js';
 
 const runs = Number(process.env['NODEGRAD_FUZZ'] ?? 300);
 const seed = Number(process.env['NODEGRAD_SEED'] ?? 1);
@@ -90,7 +91,7 @@ async function run({ kind, body, second, between, way }: Case, compiled: boolean
 test.serial(
   `${runs} random step functions do eagerly and compiled the same to the last bit, or are refused and leave nothing behind (faults F09, F10, F11, F12, F19, F21)`,
   async (t) => {
-    t.timeout(60_000 + runs * 100);
+    t.timeout((60_000 + runs * 100) * patience);
     let [equal, refused, failed] = [0, 0, 0];
     const check = async (one: Case): Promise<void> => {
       const [eager, compiled] = [await run(one, false), await run(one, true)];
@@ -139,7 +140,7 @@ const narrowRuns = Math.ceil(runs / 3);
 test.serial(
   `${narrowRuns} random step functions run in bfloat16 where they run in float32, twice to the same bits, and are refused where those are`,
   async (t) => {
-    t.timeout(60_000 + runs * 100);
+    t.timeout((60_000 + runs * 100) * patience);
     let ran = 0;
     const check = async (one: Case): Promise<void> => {
       const [wide, narrow, again] = [await run(one, true), await run(one, true, 'bfloat16'), await run(one, true, 'bfloat16')];
