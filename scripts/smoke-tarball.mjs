@@ -158,7 +158,7 @@ function useEveryCommand(weights) {
   writeFileSync(join(app, 'table.csv'), `area,place,price\n${rows.join('\n')}\n`);
   const search = 'data: table.csv\ntarget: price\nepochs: 1\nsearch:\n  lr: { log-uniform: [1e-3, 1e-2] }\ntrials: 2\nseed: 1\n';
   writeFileSync(join(app, 'search.yaml'), search);
-  writeFileSync(join(app, 'rank.mjs'), 'console.log(`rank ${process.env.NODEGRAD_RANK}`);\n');
+  writeFileSync(join(app, 'rank.mjs'), "console.log('rank', process.env.NODEGRAD_RANK);\n");
   use('train', '--data', 'table.csv', '--target', 'price', '--epochs', '1', '--run-dir', 'table', '--report');
   const commands = [
     [/best +/, 'search', 'search.yaml', '--run-dir', 'study'],

@@ -1,6 +1,6 @@
 // Proves lib/words.ts: one thing is one and none are many; no text commands a terminal.
 import test from 'ava';
-import { fourDigits, nameHint, percentOf, plural, printable, withArticle } from '../lib/words.js';
+import { fourDigits, nameHint, percentOf, plural, printable, withArticle, nearest } from '../lib/words.js';
 
 test('a number of things is written as people write it', (t) => {
   t.deepEqual([0, 1, 2].map((count) => plural(count, 'epoch')), ['0 epochs', '1 epoch', '2 epochs']); // biome-ignore format: one line
@@ -28,4 +28,18 @@ test('what would command a terminal is shown instead, and every other text stays
   const plain = 'Größe\t3\n数字 🙂 \u200d −1';
   t.is(printable(plain), plain);
   t.is(JSON.parse(printable(JSON.stringify('\x9b'))), '\x9b', 'JSON says the same');
+});
+
+test('a letter too few, too many, wrong or swapped still names what was meant', (t) => {
+  const known = ['digits', 'mnist', 'cifar10', 'photos'];
+  for (const [word, meant] of [
+    ['photo', 'photos'],
+    ['photoss', 'photos'],
+    ['Photos', 'photos'],
+    ['phtoos', 'photos'],
+    ['minst', 'mnist'],
+    ['cifar', undefined],
+    ['cats', undefined],
+  ])
+    t.is(nearest(word as string, known), meant);
 });

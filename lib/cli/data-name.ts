@@ -3,7 +3,8 @@
 import { existsSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 import { tableEndings } from '../data/column-files.js';
-import { nearest, nearestPath } from './spelling.js';
+import { nearest } from '../words.js';
+import { nearestPath } from './spelling.js';
 
 /** Names of the data sets. */
 export const dataNames = ['digits', 'mnist', 'cifar10'] as const;

@@ -93,7 +93,7 @@ export async function begin(
   const { matched, skipped } = await pretrained.fill(model).catch(async (error: unknown) => {
     if (!(error instanceof ArgumentError)) throw error;
     const fitting = await presetIn(file as string, hidden);
-    const says = error.message.replace(/\. In a program, \{ strict: false \}.*$/, '');
+    const says = error.message.replace(/\. In a program, \{ ignore: .*$/, '');
     const hint = fitting === undefined || fitting === name ? '' : `. It holds a ${fitting}: --model ${fitting}`;
     throw new ArgumentError(`${file} does not fit --model ${name}: ${says}${hint}`, { cause: error });
   });

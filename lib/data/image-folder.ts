@@ -22,6 +22,7 @@ import { ProgressBar, type ProgressOption, streamOf } from '../progress.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { sizeOf } from './augmentation.js';
 import { type DecodedImage, type DecodeProgress, decodeImages, sizeText } from './decode.js';
+import { FolderFaults } from './folder-faults.js';
 import { listFiles } from './folder-files.js';
 import { cacheFolder } from './folders.js';
 import { encodedImages, findImages, type Images } from './image-files.js';
@@ -52,7 +53,7 @@ export interface ImageFolderOptions {
     /** To test with; without it, `test` says which share of each class is taken. */
     readonly test?: string | readonly string[];
   };
-  /** What becomes of images that cannot be read or decoded: `'error'` names the first, `'skip'` lists them in `leftOut`. Default `'error'`. */
+  /** What becomes of images that cannot be read or decoded: `'error'` names them, `'skip'` lists them in `leftOut`. Default `'error'`. */
   readonly damaged?: 'error' | 'skip';
   /** Keep the decoded images in the cache folder, and read them from there; default true. */
   readonly cache?: boolean;
@@ -199,29 +200,37 @@ export async function loadImages(path: string, options: LoadOptions): Promise<Fi
   const kept = cache ? await readCache(cached) : null;
   if (kept !== null) return kept;
   const leftOut = new LeftOutList();
+  const faults = new FolderFaults(path);
   for (const one of found.passedOver) leftOut.add(one.path, one.reason);
   for (const one of found.unreadable) {
-    if (damaged === 'error') throw new FileFormatError(`${path}: ${one.path} is ${one.reason}. ${skipHint}`);
-    leftOut.add(one.path, one.reason);
+    if (damaged === 'error') faults.addFile(one.path, ` is ${one.reason}`);
+    else leftOut.add(one.path, one.reason);
   }
   const images = await findImages(path, found.files, found.folders, options.signal, leftOut);
-  const loaded = await decodeInto(path, images, options, leftOut);
+  const loaded = await decodeInto(path, images, options, leftOut, faults);
   if (cache) await writeCache(cached, loaded);
   return loaded;
 }
-
-const skipHint = "`damaged: 'skip'` (--damaged skip) leaves out what cannot be read, and lists it";
 
 // ---- pixels ----
 
 /** Bytes that a pixel's channel takes: one, or beside it the float32 that it becomes. */
 const bytesPerValue = (raw: boolean): number => (raw ? 1 : 5);
 
-async function decodeInto(path: string, { images, others, folders }: Images, options: LoadOptions, leftOut: LeftOutList): Promise<FiledImages> {
+/** After images of another size, so many more are looked at for what else is wrong: to scale them anyhow, all are decoded again. */
+const mostAfterSizes = 200;
+
+async function decodeInto(
+  path: string,
+  { images, others, folders }: Images,
+  options: LoadOptions,
+  leftOut: LeftOutList,
+  faults: FolderFaults,
+): Promise<FiledImages> {
   const paths = images.map((image) => image.path);
-  const layout = layOut(path, folderTree(paths, others, folders), paths, options.layout);
+  const layout = layOut(path, folderTree(paths, others, folders), paths, options.layout, faults);
   for (const one of layout.leftOut) leftOut.take(one);
-  const rows = new Rows(path, layout, paths, options);
+  const rows = new Rows(path, layout, paths, options, faults);
   const wanted = [...layout.train, ...layout.test].map(({ image }) => images[image]);
   let decoded = 0;
   let told = 0;
@@ -230,6 +239,10 @@ async function decodeInto(path: string, { images, others, folders }: Images, opt
     rows.put(image);
     decoded += 1;
     bar.update(decoded);
+    if (rows.strange > 0) {
+      if (rows.strange > mostAfterSizes) faults.refuse();
+      return;
+    }
     // Large photographs take their time.
     if (decoded === 1) told = performance.now();
     if (decoded % 1000 !== 0 && performance.now() - told < 1000) return;
@@ -237,15 +250,15 @@ async function decodeInto(path: string, { images, others, folders }: Images, opt
     options.onProgress?.({ source: path, decoded, total: wanted.length });
   };
   const refuse = (name: string, problem: Error): void => {
-    if (options.damaged === 'error')
-      throw new FileFormatError(`${path}: ${name}: this image cannot be decoded: ${problem.message}. ${skipHint}`, { cause: problem });
-    leftOut.add(name, `cannot be decoded: ${problem.message}`);
+    if (options.damaged === 'error') faults.addFile(name, `: this image cannot be decoded: ${problem.message}`, problem);
+    else leftOut.add(name, `cannot be decoded: ${problem.message}`);
   };
   try {
     await decodeImages(encodedImages(path, wanted, options.signal), options, use, refuse);
   } finally {
     bar.end();
   }
+  faults.refuse();
   options.onProgress?.({ source: path, decoded, total: wanted.length });
   const { classes, parts } = layout;
   return { ...rows.parts(), classes, leftOut: leftOut.list, parts };
@@ -255,6 +268,8 @@ async function decodeInto(path: string, { images, others, folders }: Images, opt
 class Rows {
   #shape: readonly number[] | null = null;
   #first = '';
+  /** Images since the first of another size, itself counted. */
+  strange = 0;
   readonly #rows: ReadonlyMap<string, { part: number; row: number }>;
   readonly #pixels: Uint8Array[] = [];
   readonly #isThere: readonly Uint8Array[];
@@ -264,6 +279,7 @@ class Rows {
     readonly layout: Layout,
     readonly paths: readonly string[],
     readonly options: LoadOptions,
+    readonly faults: FolderFaults,
   ) {
     const parts = [layout.train, layout.test];
     this.#rows = new Map(parts.flatMap((placed, part) => placed.map(({ image }, row) => [paths[image], { part, row }] as const)));
@@ -271,10 +287,14 @@ class Rows {
   }
 
   put({ path, pixels, shape }: DecodedImage): void {
+    if (this.strange > 0) this.strange += 1;
     if (this.#shape === null) this.#begin(path, shape);
     else if (shape.join() !== this.#shape.join()) {
+      if (this.strange > 0) return;
+      this.strange = 1;
       const found = `${this.#first} is ${sizeText(this.#shape)}, ${path} is ${sizeText(shape)}`;
-      throw new ArgumentError(`the images of ${this.path} are of several sizes (${found}): say which with \`imageSize\``);
+      this.faults.add(new ArgumentError(`the images of ${this.path} are of several sizes (${found}): say which with \`imageSize\``));
+      return;
     }
     const { part, row } = this.#rows.get(path) as { part: number; row: number };
     this.#pixels[part].set(pixels, row * pixels.length);

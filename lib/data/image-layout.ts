@@ -1,6 +1,7 @@
 // Which folders of a tree of images are its parts and which its classes: found where the tree leaves no doubt, refused where it does.
 import { ArgumentError, FileFormatError } from '../errors.js';
 import { plural } from '../words.js';
+import { type FolderFaults, someOf } from './folder-faults.js';
 import { type LeftOut, LeftOutList } from './left-out.js';
 
 /** A folder of images, and of what is not one. */
@@ -143,8 +144,8 @@ const notAsked = 'not of the classes that were asked for';
  * @throws {FileFormatError} if there are no images or no classes, a class has no image, or the tree can be read in several ways; the message
  *   shows the tree and says which option decides
  */
-export function layOut(source: string, root: Folder, paths: readonly string[], options: LayoutOptions): Layout {
-  return new Arrangement(source, root, paths, options).arrange();
+export function layOut(source: string, root: Folder, paths: readonly string[], options: LayoutOptions, faults: FolderFaults): Layout {
+  return faults.with(() => new Arrangement(source, root, paths, options, faults).arrange());
 }
 
 class Arrangement {
@@ -155,6 +156,7 @@ class Arrangement {
     readonly root: Folder,
     readonly paths: readonly string[],
     readonly options: LayoutOptions,
+    readonly faults: FolderFaults,
   ) {}
 
   arrange(): Layout {
@@ -282,11 +284,12 @@ class Arrangement {
       throw new ArgumentError(
         `there is no folder ${JSON.stringify(missing)} in ${this.source}, which \`classes\` names${this.#seen(this.root)}`,
       );
-    const lacking = empty.find(({ name }) => !found.has(name));
-    if (lacking !== undefined)
-      throw new FileFormatError(
-        `${this.source}: the folder ${lacking.path} holds no image that can be read (${contents(lacking)}). Take it away, put images in it, or name ` +
-          `the folders that are classes with \`classes\` (--classes): a class that is left out would change the numbers of the others`,
+    const lacking = empty
+      .filter(({ name }) => !found.has(name))
+      .map((one) => `the folder ${one.path} holds no image that can be read (${contents(one)})`);
+    if (lacking.length > 0)
+      this.#fault(
+        `${someOf(lacking)}. Take it away, put images in it, or name the folders that are classes with \`classes\` (--classes): a class that is left out would change the numbers of the others`,
       );
     for (const images of found.values()) images.sort((a, b) => a - b);
     return found;
@@ -294,16 +297,17 @@ class Arrangement {
 
   #testClasses(levels: readonly Folder[], labels: ReadonlyMap<string, number>): Map<string, number[]> {
     const held = new Map<string, number[]>();
+    const strange: string[] = [];
     for (const level of levels) {
       this.#leaveOut(level.images, classless);
       for (const folder of filled(level)) {
         const images = imagesIn(folder);
         if (labels.has(folder.name)) held.set(folder.name, [...(held.get(folder.name) ?? []), ...images]);
         else if (this.options.classes !== undefined) this.#leaveOut(images, notAsked);
-        else
-          throw new FileFormatError(`${this.source}: ${this.paths[images[0]]} is of a class without training images${this.#seen(this.root)}`);
+        else strange.push(this.paths[images[0]]);
       }
     }
+    if (strange.length > 0) this.#fault(`${someOf(strange)} is of a class without training images${this.#seen(this.root)}`);
     return held;
   }
 
@@ -318,6 +322,10 @@ class Arrangement {
       `${this.source}: ${problem}. Say which folders are parts with \`parts\` ({ train: 'train', test: 'val' }) or which are classes with ` +
         `\`classes\` (--classes), or name the folder that holds the class folders as the path${this.#seen(this.root)}`,
     );
+  }
+
+  #fault(problem: string): void {
+    this.faults.add(new FileFormatError(`${this.source}: ${problem}`));
   }
 
   #seen(folder: Folder): string {

@@ -7,6 +7,7 @@ import { refuseBusy } from '../ops/busy.js';
 import { touch, withoutGradients } from '../ops/emit.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { join } from './fields.js';
+import { Ignored } from './ignored.js';
 import type { AnyLayer } from './layer.js';
 
 /** What {@link Layer.loadStateDict} did: paths of each kind. */
@@ -17,7 +18,7 @@ export interface LoadReport {
   missing: string[];
   /** Values without a parameter or buffer. */
   unexpected: string[];
-  /** Parameters and buffers that stayed as they were, with `otherShapes: 'skip'`: their value in the source has another shape. */
+  /** Parameters and buffers that stayed as they were: by `ignore`, or because their value in the source has another shape, with `otherShapes: 'skip'`. */
   skipped: string[];
 }
 
@@ -25,6 +26,11 @@ export interface LoadReport {
 export interface LoadOptions {
   /** Whether missing or unexpected names are an error. Default true. */
   strict?: boolean;
+  /**
+   * What is left as it is, in the model and in the source, while all else has to fit: names of entries, or of parts with all inside them, as `['head']`; those of the
+   * source without the prefix. Default none.
+   */
+  ignore?: readonly string[];
   /** Only values whose name begins with this are used, and it is taken off. Default ''. */
   prefix?: string;
   /** What happens with values of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
@@ -85,7 +91,7 @@ export function loadState(
   options: LoadOptions,
   prepare: () => void,
 ): LoadReport {
-  const given = checkOptions<LoadOptions>(options, 'options', ['strict', 'prefix', 'otherShapes']);
+  const given = checkOptions<LoadOptions>(options, 'options', ['strict', 'ignore', 'prefix', 'otherShapes']);
   const otherShapes = checkChoice(given.otherShapes ?? 'error', 'options.otherShapes', ['error', 'skip']);
   if (typeof state !== 'object' || state === null) throw new ArgumentError(expected('a map of tensors by path', 'state', state));
   const prefix: unknown = given.prefix ?? '';
@@ -97,9 +103,18 @@ export function loadState(
   if (prefix !== '' && source.size > 0 && [...source.keys()].every((name) => name.startsWith('.')))
     throw new ArgumentError(`the names behind the prefix '${prefix}' begin with a dot, which belongs to it: '${prefix}.'`);
   const places = model.namedState();
+  const ignored = new Ignored(given.ignore);
+  if (!ignored.isEmpty) {
+    ignored.check([...places.keys(), ...furtherPaths(model, everyPlace(model)).keys(), ...source.keys()]);
+    for (const name of [...source.keys()]) if (ignored.covers(name)) source.delete(name);
+  }
   if ([...source.keys()].some((name) => !places.has(name))) takeFurtherNames(model, source);
   const report: LoadReport = { matched: [], missing: [], unexpected: [...source.keys()].filter((name) => !places.has(name)), skipped: [] };
   for (const [path, place] of places) {
+    if (ignored.covers(path)) {
+      report.skipped.push(path);
+      continue;
+    }
     const value = source.get(path);
     if (value === undefined) {
       report.missing.push(path);
@@ -122,7 +137,9 @@ export function loadState(
       names.length > 0 ? [`${['missing', 'unexpected'][i]} ${listOf(names)}`] : [],
     );
     const found = `${report.matched.length} of the ${places.size} values of the model are in it`;
-    const wayOut = isNextToNothing(report) ? `. ${otherNet}` : `. In a program, { strict: false } takes what matches`;
+    const wayOut = isNextToNothing(report)
+      ? `. ${otherNet}`
+      : `. In a program, { ignore: ['${partOf([...report.missing, ...report.unexpected][0])}'] } leaves a part as it is, { strict: false } takes what matches`;
     throw new ArgumentError(`the state does not fit the model: ${found}; ${kinds.join('; ')}${wayOut}`);
   }
   prepare();
@@ -145,6 +162,9 @@ export function loadState(
   }
   return report;
 }
+
+/** The part of a model that a name is in. */
+const partOf = (name: string): string => name.replace(/\.[^.]*$/, '');
 
 /** The first of some names, and how many more there are. */
 export const listOf = (names: readonly string[]): string =>

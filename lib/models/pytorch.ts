@@ -7,6 +7,7 @@ import { ArgumentError, ShapeError, checkChoice, checkOptions, describeShape } f
 import { Conv2d, ConvTranspose2d } from '../layers/convolution.js';
 import { inputShapeOf, noteInputShape } from '../layers/costs.js';
 import { checkLayer } from '../layers/check.js';
+import { Ignored } from '../layers/ignored.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Linear } from '../layers/linear.js';
 import { Flatten } from '../layers/shape.js';
@@ -44,6 +45,11 @@ export interface PyTorchOptions {
 export interface LoadPyTorchOptions extends PyTorchOptions {
   /** Whether missing or unexpected names are an error; `num_batches_tracked` may be missing. Default true. */
   strict?: boolean;
+  /**
+   * What is left as it is, in the model and in the source, while all else has to fit: names of entries, or of parts with all inside them, as `['fc']`; those of the
+   * source without the prefix. Default none.
+   */
+  ignore?: readonly string[];
   /** Only values whose name begins with this are used, and it is taken off. Default ''. */
   prefix?: string;
   /** What happens with values of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
@@ -213,6 +219,7 @@ export async function loadPyTorch(
 ): Promise<LoadReport> {
   const {
     strict = true,
+    ignore,
     prefix = '',
     otherShapes,
   } = checkOptions<LoadPyTorchOptions>(options, 'options', [
@@ -221,6 +228,7 @@ export async function loadPyTorch(
     'flattened',
     'progress',
     'strict',
+    'ignore',
     'prefix',
     'otherShapes',
   ]);
@@ -231,9 +239,17 @@ export async function loadPyTorch(
   const places = placesOf(model, options);
   const given = new Map<string, AnyTensor>();
   for (const [name, value] of tensors) if (name.startsWith(prefix)) given.set(name.slice(prefix.length), value);
+  const ignored = new Ignored(ignore);
+  ignored.check([...given.keys(), ...[...places].flatMap(([name, { path }]) => [name, path])]);
+  for (const name of [...given.keys()]) if (ignored.covers(name)) given.delete(name);
   const known = new Set([...places.keys(), ...recurrentNames(model)]);
   checkNormPlace(model, given, metadata?.get('norm_first'));
   const named = inTorchvisionNames(given, known);
+  for (const name of [...named.keys()]) if (ignored.covers(name) || ignored.covers(places.get(name)?.path ?? name)) named.delete(name);
+  const isLeft = ([name, { path }]: readonly [string, Place]): boolean => ignored.covers(name) || ignored.covers(path);
+  // What stands in several places is left where all of them are.
+  const filled = new Set([...places].filter((one) => !isLeft(one)).map(([, { known }]) => known));
+  const left = [...places.values()].map(({ known }) => known).filter((path) => !filled.has(path));
   const unknown = [...named.keys()].filter((name) => !known.has(name));
   // Names that the model lacks say more than a shape, as those of a second direction do.
   const adviceFor = (name: string, wanted: readonly number[], { shape }: AnyTensor): string => {
@@ -270,14 +286,14 @@ export async function loadPyTorch(
   }
   const isCount = (name: string): boolean => name.endsWith('num_batches_tracked');
   checkOverlap(
-    [...places].filter(([name]) => !isCount(name)).map(([, { path }]) => path),
+    [...places].filter((one) => !isCount(one[0]) && !isLeft(one)).map(([, { path }]) => path),
     new Set([...state.keys()].filter((name) => !isCount(name))),
   );
   const found = new Set([...places.values()].flatMap(({ path, known }) => (state.has(path) ? [known] : [])));
   for (const [name, { known }] of places) {
     if (!found.has(known) && isCount(name)) state.set(known, Tensor.from(Int32Array.of(0), []));
   }
-  const report = model.loadStateDict(state, { strict, otherShapes: others });
+  const report = model.loadStateDict(state, { strict, ignore: left, otherShapes: others });
   if (options.inputShape !== undefined) noteInputShape(model, options.inputShape);
   return report;
 }

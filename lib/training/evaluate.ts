@@ -209,7 +209,7 @@ async function inEvaluation<R>(
     try {
       inEvaluationMode(model, () => noGrad(() => use(pass(...pair), firstTensor(pair[0], 'inputs').shape[0], () => pair[1])));
     } catch (error) {
-      throw locate(error, placeOf(loader, progress.batch), pair);
+      throw locate(error, placeOf(model, loader, progress.batch), pair);
     }
     progress.batch += 1;
     const pause = breather.pause();
@@ -220,7 +220,8 @@ async function inEvaluation<R>(
 }
 
 /** Evaluation takes examples in the order of the data set. */
-const placeOf = (loader: AnyLoader, batch: number): BatchPlace => ({
+const placeOf = (model: AnyLayer, loader: AnyLoader, batch: number): BatchPlace => ({
+  model,
   data: loader.dataset,
   order: null,
   batchSize: loader.batchSize,
@@ -261,8 +262,8 @@ async function compiled<R>(
     }
   } catch (error) {
     throw error instanceof StepFailure
-      ? locate(error, placeOf(loader, error.batch), feed.pair(error.batch))
-      : explainInputs(error, loader.dataset);
+      ? locate(error, placeOf(parts.model, loader, error.batch), feed.pair(error.batch))
+      : explainInputs(error, parts.model, loader.dataset);
   } finally {
     programs.dispose();
   }

@@ -7,9 +7,11 @@ import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair, Order } from '../data/loader.js';
 import { isFloat } from '../dtype.js';
 import { DTypeError, IndexError, ShapeError } from '../errors.js';
+import type { AnyLayer } from '../layers/layer.js';
 import { StepFailure } from '../program/stream.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { type TensorTree, tensorsOf } from '../tree.js';
+import { explainOtherImages } from './other-images.js';
 
 const usual = 'Set model.preprocessing = tablePreprocessing(data.features).fit(train), which scales and encodes them for a net';
 const usualOfImages =
@@ -18,8 +20,8 @@ const usualOfImages =
 /** How many numbers came where another number of them was expected. */
 const width = /expected \d+ input features .*received shape \[(?:[^\]]*, )?(\d+)\]/;
 
-/** Of element types that do not mix, where the inputs are a table's columns or bytes of images as they are: what makes numbers for a net of them. Of a net that is too wide or narrow, the way. */
-export function explainInputs(error: unknown, data: AnyDataset): unknown {
+/** Of element types that do not mix, where the inputs are a table's columns or bytes of images as they are: what makes numbers for a net of them. Of a net that is too wide or narrow, or made for other images, the way. */
+export function explainInputs(error: unknown, model: AnyLayer, data: AnyDataset): unknown {
   const { features, inputShape } = data;
   if (error instanceof ShapeError && features === undefined && aboutData(data)?.columns) {
     const shape = inputShape as readonly number[];
@@ -27,7 +29,7 @@ export function explainInputs(error: unknown, data: AnyDataset): unknown {
     const way = `The preprocessing makes ${shape[0]} numbers of each row: the model takes as many with inputShape: preprocessing.outputShape`;
     return new ShapeError(`${error.message}. ${way}`, { cause: error });
   }
-  if (!(error instanceof DTypeError)) return error;
+  if (!(error instanceof DTypeError)) return explainOtherImages(error, model, data);
   // What came through a preprocessing has no columns any more.
   if (features !== undefined)
     return new DTypeError(`${error.message}, or better: the inputs are columns of a table as they are. ${usual}`, { cause: error });
@@ -44,6 +46,7 @@ function areBytesOfImages(data: AnyDataset): boolean {
 
 /** Where a batch came from. */
 export interface BatchPlace {
+  readonly model: AnyLayer;
   readonly data: AnyDataset;
   /** The examples of the pass in their order. */
   readonly order: Order;
@@ -70,7 +73,7 @@ export function nameExample({ data, order, batchSize, batch, epoch }: BatchPlace
  */
 export function locate(error: unknown, place: BatchPlace, batch: AnyPair): unknown {
   const cause = error instanceof StepFailure ? error.cause : error;
-  if (!(cause instanceof IndexError)) return explainInputs(cause, place.data);
+  if (!(cause instanceof IndexError)) return explainInputs(cause, place.model, place.data);
   const { value, position } = cause;
   const holder = tensorsOf(batch as TensorTree, 'batch').leaves.find(({ dtype, data }) => !isFloat(dtype) && data[position] === value);
   if (holder === undefined) return cause;

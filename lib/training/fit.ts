@@ -309,7 +309,7 @@ class Fitting implements TrainingRun {
           }
         }
       } catch (error) {
-        failure ??= { error: explainInputs(error, this.#loader.dataset) };
+        failure ??= { error: explainInputs(error, this.model, this.#loader.dataset) };
         if (failure.error instanceof StepFailure)
           failure = { error: this.#explain(error, failure.error.batch, this.#loader.order(order), feed.pair(failure.error.batch)) };
       }
@@ -377,7 +377,7 @@ class Fitting implements TrainingRun {
 
   /** What a user can do something about, for a step that was refused. */
   #explain(error: unknown, batch: number, order: Order, pair: AnyPair): unknown {
-    const place = { data: this.#loader.dataset, order, batchSize: this.batchSize, batch, epoch: this.epoch };
+    const place = { model: this.model, data: this.#loader.dataset, order, batchSize: this.batchSize, batch, epoch: this.epoch };
     if (error instanceof NonFiniteLoss || (error instanceof NodegradError && error.message.startsWith(notFinite)))
       return this.#nonFinite(batch + 1, { pair, place });
     return locate(error, place, pair);

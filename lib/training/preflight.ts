@@ -16,6 +16,7 @@ import { type AnyTensor, Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
 import { plural } from '../words.js';
 import { checkOutput } from './evaluate.js';
+import { explainInputs } from './failed-batch.js';
 import { rememberModes } from './modes.js';
 import { rememberRandoms } from './run-state.js';
 import { measure } from './train-step.js';
@@ -68,7 +69,7 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
     if (validation === undefined || validation.length === 0 || !isInMemory(validation)) return;
     const memory = memoryOf(validation);
     const { problem, width: scored } = tryBatch(memory, Math.min(256, validation.length), false);
-    if (problem !== null) throw inValidation(problem, validation);
+    if (problem !== null) throw inValidation(explainInputs(problem, model, validation), validation);
     try {
       checkLabels(validation, memory, validation.length, loss, scored ?? width);
     } catch (error) {
