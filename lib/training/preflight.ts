@@ -11,7 +11,7 @@ import { trainingOutputsOf } from '../layers/outputs.js';
 import type { ClassLoss, Loss } from '../losses/loss.js';
 import type { Metric } from '../metrics/metric.js';
 import { isBuiltIn } from '../names.js';
-import { trace } from '../ops/trace.js';
+import { type TraceObserver, trace } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
 import { plural } from '../words.js';
@@ -54,6 +54,7 @@ export function preflight({ model, loss, metrics, loader, validation }: Flight):
       const memory = memoryOf(dataset);
       const whole = Math.min(batchSize, dataset.length);
       const first = tryBatch(memory, whole, true);
+      if (first.spread !== null) warnOfSpread(first.spread);
       // What the first step will say, it says best itself.
       if (first.problem !== null) return;
       width = first.width;
@@ -86,26 +87,50 @@ interface Trial {
   readonly problem: NodegradError | null;
   /** Last dimension of the prediction; null where it is not known. */
   readonly width: number | null;
+  /** Shapes of prediction, targets and what the loss makes of the two by broadcasting, where that is larger than both. */
+  readonly spread: readonly (readonly number[])[] | null;
 }
 
 function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], memory: Memory, examples: number): Trial {
   const { leaves, structure } = sourcesOf(memory);
   const specifications = leaves.map(({ shape, dtype }) => ({ shape: [examples, ...shape.slice(1)], dtype: dtype as DType }));
   let width: number | null = null;
+  let spread: Trial['spread'] = null;
+  let scored: readonly unknown[] | null = null;
+  const watch: TraceObserver = {
+    execute(_op, [result], operands) {
+      const pair = scored?.every((one) => operands.includes(one as AnyTensor)) ? (scored as AnyTensor[]) : [];
+      if (pair.length > 0 && pair.every(({ size }) => size < result.size)) spread = [...pair, result].map(({ shape }) => shape);
+    },
+    view() {},
+  };
   try {
-    trace(specifications, { execute() {}, view() {} }, (...tensors) => {
+    trace(specifications, watch, (...tensors) => {
       const [x, y, weights] = structure.rebuild(tensors) as AnyPair;
       const outputs = model.training ? trainingOutputsOf(model, x) : ([[model.forward(x as never), 1]] as const);
-      for (const [output] of outputs) loss.forward(checkOutput(output), y, weights);
+      for (const [output] of outputs) {
+        scored = [output, y];
+        loss.forward(checkOutput(output), y, weights);
+      }
+      scored = null;
       const prediction = outputs[0][0] as TensorTree;
       measure(metrics, prediction, y);
       width = prediction instanceof Tensor ? (prediction.shape.at(-1) ?? null) : null;
     });
   } catch (error) {
     // Others may come of a layer or a loss that looks at values, of which a trace has none.
-    if (error instanceof ShapeError || error instanceof DTypeError) return { problem: error, width };
+    if (error instanceof ShapeError || error instanceof DTypeError) return { problem: error, width, spread };
   }
-  return { problem: null, width };
+  return { problem: null, width, spread };
+}
+
+/** A loss of a user's own may want every pair; mostly it is a slip, and nothing else would say so. */
+function warnOfSpread(shapes: readonly (readonly number[])[]): void {
+  const [prediction, targets, result] = shapes.map((shape) => `[${shape.join(', ')}]`);
+  process.emitWarning(
+    `the loss makes ${result} of predictions ${prediction} and targets ${targets}: every prediction meets every target, so the model learns their mean. Reshape one to the shape of the other; this.requireSameShape(prediction, target) in the loss refuses others`,
+    { code: 'NODEGRAD_BROADCAST' },
+  );
 }
 
 /** An error about data, with which data they are in front; any other error as it is. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import * as lib from '../../lib/index.js';
+import { warningsOf } from '../helpers/warnings.js';
 import { says } from '../helpers/words.js';
 
 const silent = { progress: false, log: false } as const;
@@ -310,3 +311,42 @@ function batchesOf(set: lib.AnyDataset): lib.AnyDataset {
   const { name, length, inputShape, targetShape } = set;
   return { name, length, inputShape, targetShape, batch: (rows: Int32Array) => set.batch(rows) } as lib.AnyDataset;
 }
+
+// ---- losses ----
+
+class Squared extends lib.Loss {
+  override forward<D extends lib.FloatDType>(prediction: lib.Tensor<D>, target: lib.Tensor<D>): lib.Tensor<D> {
+    return prediction.sub(target).pow(2).mean() as lib.Tensor<D>;
+  }
+}
+
+/** Of all pairs of predictions, on purpose, and of each prediction beside its target. */
+class Ranking extends Squared {
+  override forward<D extends lib.FloatDType>(prediction: lib.Tensor<D>, target: lib.Tensor<D>): lib.Tensor<D> {
+    return super.forward(prediction.reshape([-1]).sub(prediction).mean([1]) as lib.Tensor<D>, target) as lib.Tensor<D>;
+  }
+}
+
+test.serial(
+  'a loss that broadcasts predictions [n, 1] and targets [n] to [n, n] trains with a warning; one shape, and pairs on purpose, without',
+  async (t) => {
+    const model = new lib.Sequential([new lib.Linear(1, 1)]);
+    const fit = (loss: lib.Loss, targets: lib.Tensor): Promise<string[]> =>
+      warningsOf(() =>
+        lib.fit(model, new lib.TensorDataset(tensor([[0], [1], [2]]), targets), {
+          loss,
+          optimizer: new lib.SGD(model, { lr: 0.1 }),
+          epochs: 1,
+          ...silent,
+        }),
+      );
+    const said = await fit(new Squared(), tensor([1, 2, 3]));
+    t.is(said.length, 1);
+    t.regex(
+      said[0],
+      /^NODEGRAD_BROADCAST: the loss makes \[3, 3\] of predictions \[3, 1\] and targets \[3\]: every prediction meets every target/,
+    );
+    t.deepEqual(await fit(new Squared(), tensor([[1], [2], [3]])), []);
+    t.deepEqual(await fit(new Ranking(), tensor([1, 2, 3])), []);
+  },
+);
