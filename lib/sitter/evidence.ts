@@ -143,7 +143,7 @@ export function rule<N extends Need, T extends Record<string, number>>(definitio
     thresholds,
     judge: (evidence: Evidence) => {
       if (needs.some((need) => evidence[need] === null)) return [];
-      // A loss below zero has no scale: what is three times as much, or half of knowing nothing, nobody can say.
+      // A loss below zero has no scale: what is three times as much, or half of that of a constant guess, nobody can say.
       if (needs.includes('losses' as N) && (evidence.losses?.lowest ?? 0) < 0) return [];
       const found = judge(evidence as With<N>, thresholds);
       return (Array.isArray(found) ? (found as (Suspicion | null)[]) : [found as Suspicion | null]).filter((one) => one !== null);

@@ -1,4 +1,4 @@
-// Gathers what rules see before the first step: data, splits, layers, a first look, and the loss of knowing nothing.
+// Gathers what rules see before the first step: data, splits, layers, a first look, and the loss of a constant guess.
 
 import { type AnyDataset, isInMemory } from '../data/dataset.js';
 import type { AnyPair } from '../data/loader.js';

@@ -84,7 +84,7 @@ export function judgeInitialLoss(loss: number, chance: number, classes: number):
     return {
       about,
       verdict: 'warning',
-      text: `${against}: lower than knowing nothing allows. Either the model is trained already, or the inputs give the targets away`,
+      text: `${against}: lower than chance allows. Either the model is trained already, or the inputs give the targets away`,
     };
   }
   return { about, verdict: 'good', text: `${against}: as it should be` };

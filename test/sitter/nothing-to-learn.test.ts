@@ -3,7 +3,7 @@
 import test from 'ava';
 import { overfitting } from '../../lib/sitter/rules/fit.js';
 
-/** What the rule says of a run over three equal classes whose validation loss never got below knowing nothing. */
+/** What the rule says of a run over three equal classes whose validation loss never got below a constant guess. */
 function nothingLearned(examples: number, accuracy: number, moment: 'epoch' | 'end', loss = 1.0994): string | undefined {
   const epochs = [1, 2, 3].map((epoch) => ({
     epoch,
@@ -20,11 +20,11 @@ function nothingLearned(examples: number, accuracy: number, moment: 'epoch' | 'e
 test('labels without a meaning are not said of a net that is right far more often than by guessing, nor of a few validation examples before the end', (t) => {
   t.is(
     nothingLearned(300, 0.34, 'epoch', 1.0894),
-    'training loss fell to 0.7, and validation was never better than knowing nothing: 1.0994 in epoch 1, 1.0986 by chance',
+    'training loss fell to 0.7, and validation was never better than a constant guess: 1.0994 in epoch 1, beside 1.0986',
   );
   t.is(nothingLearned(300, 0.58, 'epoch'), undefined);
   t.is(nothingLearned(36, 0.58, 'end'), undefined, '58 % of 36 are no luck where chance is a third');
   t.is(nothingLearned(36, 0.44, 'epoch'), undefined, 'a few tell little');
-  t.regex(nothingLearned(36, 0.44, 'end') ?? '', /validation \(of 36 examples, which is few\) was never better than knowing nothing: 1\.11 /);
+  t.regex(nothingLearned(36, 0.44, 'end') ?? '', /validation \(of 36 examples, which is few\) was never better than a constant guess: 1\.11 /);
   t.is(nothingLearned(36, Number.NaN, 'end')?.includes('36 examples'), true);
 });

@@ -291,7 +291,7 @@ const healthy: readonly [title: string, () => Program][] = [
     },
   ],
   [
-    'a class of one in a hundred, which knowing nothing costs nine times what knowing that does',
+    'a class of one in a hundred, where an even guess costs nine times what the best constant one does',
     () => {
       const { x, labels } = clouds(1200, 2);
       const rows = Array.from(labels).flatMap((label, i) => (label === 0 || i % 50 === 0 ? [i] : []));

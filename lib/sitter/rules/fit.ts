@@ -6,16 +6,16 @@ import { isLate } from './lr.js';
 import { plural } from '../../words.js';
 
 /** A share as people say it: what is many times as much is no percentage. */
-const shareOf = (share: number): string => (share < 10 ? percent(share) : `${short(share)} times that`);
+const shareOf = (share: number): string => (share < 10 ? `${percent(share)} of` : `${short(share)} times`);
 
 /** Fewer validation examples tell little. */
 const few = 100;
 
-/** What was never better than knowing nothing, in words. */
+/** What was never better than a constant guess, in words. */
 function neverBetter({ validation, chance }: Evidence, lowest: number, when: string): string {
   const [best, none] = shortApart(lowest, chance);
   const count = validation !== null && validation.length < few ? ` (of ${plural(validation.length, 'example')}, which is few)` : '';
-  return `validation${count} was never better than knowing nothing: ${best} ${when}, ${none} by chance`;
+  return `validation${count} was never better than a constant guess: ${best} ${when}, beside ${none}`;
 }
 
 /** Whether more validation examples were ever right than always naming the commonest class, and luck, explain: the loss of a net that is too sure hides that. */
@@ -53,7 +53,7 @@ export const overfitting = rule({
     const best = seen.indexOf(lowest);
     // A few validation examples are right or wrong by luck: they have until the end of the run.
     const isEarly = (evidence.validation?.length ?? few) < few && evidence.moment !== 'end';
-    // Validation far above knowing nothing is a net that went wild, and labels that plain learners tell have a meaning.
+    // Validation far above a constant guess is a net that went wild, and labels that plain learners tell have a meaning.
     const isNothing = lowest >= limits.nothing * chance && lowest < limits.far * chance && last.loss < limits.memorized * chance;
     if (Number.isFinite(chance) && isNothing && !isEarly && !isAboveGuessing(evidence, limits.deviations) && !areLearnable(evidence.probe()))
       return {
@@ -71,7 +71,7 @@ export const overfitting = rule({
     // Nothing is left to learn, and validation is not half way there.
     const isApart = isLate(evidence) && last.loss < limits.apart * last.validation.loss && lowest > limits.poor * baselineOf(evidence);
     const isMaterial = !(last.validation.loss < limits.material * baselineOf(evidence));
-    // Below knowing nothing once, or there was nothing to lose.
+    // Below a constant guess once, or there was nothing to lose.
     if (lowest >= chance || !(hasRisen || isApart) || !isMaterial || epochs.length - 1 - best < limits.since) return null;
     const [mine, other] = [last.metrics['accuracy'], last.validation.metrics['accuracy']];
     const gap = mine === undefined || other === undefined ? '' : `; accuracy ${percent(mine)} beside ${percent(other)}`;
@@ -141,7 +141,7 @@ export const shortfall = rule({
         return {
           id: 'batch-too-large',
           verdict: 'fault',
-          seen: `batches of ${setup.batchSize} of ${length} examples make ${plural(step, 'step')} in ${plural(epochs.length, 'epoch')}, and the loss is still ${short(losses.latest)} (${short(baselineOf(evidence))} at knowing nothing)`,
+          seen: `batches of ${setup.batchSize} of ${length} examples make ${plural(step, 'step')} in ${plural(epochs.length, 'epoch')}, and the loss is still ${short(losses.latest)} (a constant guess has ${short(baselineOf(evidence))})`,
           why: 'Weights move once a step: few large batches are few steps (Bengio 2012, 3.1)',
           advice: 'Take batches of 32',
           change: { kind: 'batchSize', value: 32 },
@@ -151,7 +151,7 @@ export const shortfall = rule({
       return {
         id: 'stopped-too-early',
         verdict: 'warning',
-        seen: `the run ended after ${plural(step, 'step')} (${plural(epochs.length, 'epoch')}) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${shareOf(losses.latest / baselineOf(evidence))} of knowing nothing`,
+        seen: `the run ended after ${plural(step, 'step')} (${plural(epochs.length, 'epoch')}) with a loss of ${short(losses.latest)}, ${isFalling ? 'still falling, and' : 'which is'} ${shareOf(losses.latest / baselineOf(evidence))} that of a constant guess`,
         why: 'A loss that still falls at the end has not shown what the model can do (course row J18)',
         advice: `Train for ${more} epochs`,
         change: { kind: 'epochs', value: more },
@@ -164,7 +164,7 @@ export const shortfall = rule({
     return {
       id: 'underfitting',
       verdict: 'warning',
-      seen: `after ${step} steps the loss is ${short(losses.latest)}, and ${short(baselineOf(evidence))} is that of ${Number.isFinite(evidence.chance) ? 'knowing nothing' : 'the first step'}`,
+      seen: `after ${step} steps the loss is ${short(losses.latest)}, and ${short(baselineOf(evidence))} is that of ${Number.isFinite(evidence.chance) ? 'a constant guess' : 'the first step'}`,
       why: 'No gap between training and validation at a poor score asks for more capacity, or for another learning rate (course rows J23, J30)',
       advice: `Try learning rates of ${Number((lr * 10).toPrecision(1))} and ${Number((lr / 10).toPrecision(1))} first, then twice the width`,
       change: { kind: 'widen', factor: 2 },

@@ -75,7 +75,7 @@ export const explosion = rule({
       found.push({
         id: 'learning-rate-too-high',
         verdict: 'fault',
-        seen: `learning rate too high: with ${rateText(setup.lr)}, the loss went from ${short(losses.first)} up to ${short(losses.highest)}, and is ${short(latest)} after step ${step}${Number.isFinite(evidence.chance) ? ` (${short(evidence.chance)} is that of knowing nothing)` : ''}`,
+        seen: `learning rate too high: with ${rateText(setup.lr)}, the loss went from ${short(losses.first)} up to ${short(losses.highest)}, and is ${short(latest)} after step ${step}${Number.isFinite(evidence.chance) ? ` (a constant guess has ${short(evidence.chance)})` : ''}`,
         why: 'Steps that overshoot the valley climb its other side (course rows J09, J15)',
         advice: `Try ${calmer(setup.optimizer, setup.lr, by)}, then ${lower(calmer(setup.optimizer, setup.lr, by))}`,
         change: { kind: 'learningRate', value: calmer(setup.optimizer, setup.lr, by) },

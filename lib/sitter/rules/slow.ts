@@ -127,7 +127,7 @@ export const heldDown = rule({
       id: 'underfitting',
       verdict: 'fault',
       onlyBy: [],
-      seen: `a weight decay of ${setup.weightDecay} pulls the weights to 0, and the loss is still ${short(losses.latest)} after epoch ${epoch} (${short(baselineOf(evidence))} at knowing nothing)`,
+      seen: `a weight decay of ${setup.weightDecay} pulls the weights to 0, and the loss is still ${short(losses.latest)} after epoch ${epoch} (a constant guess has ${short(baselineOf(evidence))})`,
       why: 'A penalty that outweighs the loss is what is learned; 0.01 and less are usual',
       advice: `Take weightDecay: ${wanted}`,
       change: { kind: 'weightDecay', value: wanted },
@@ -164,7 +164,7 @@ export const shortSteps = rule({
     const perStep = median(movement.weights.map(({ ratio }) => ratio)) / movement.steps;
     const total = setup.epochs * setup.stepsPerEpoch;
     const budget = perStep * total;
-    // What is lost on the way down to knowing nothing is no learning.
+    // What is lost on the way down to a constant guess is no learning.
     const from = Math.min(Math.max(start.loss, losses.first), baselineOf(evidence));
     // Over a third of the steps, so that what the last batches happen to be counts for little.
     const reached = losses.means(3).at(-1) ?? losses.latest;

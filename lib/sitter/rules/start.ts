@@ -16,7 +16,7 @@ function ignorance({ reading, shape }: Look, chance: number): number {
   return classes === undefined ? chance : Math.max(chance, new CrossEntropyLoss().chance(classes) ?? 0);
 }
 
-/** The first loss beside that of knowing nothing. */
+/** The first loss beside that of a constant guess. */
 export const firstLoss = rule({
   ids: ['initial-loss'],
   needs: ['start'],
