@@ -28,7 +28,7 @@ function install() {
 install();
 const ort = createRequire(join(folder, 'package.json'))('onnxruntime-node');
 const from = (path) => import(pathToFileURL(join(root, 'dist', path)).href);
-const { Tensor, decodeOnnx, encodeOnnx, softmax } = await from('lib/index.js');
+const { Tensor, decodeOnnx, encodeOnnx, mlp, softmax, tableFromRows, tablePreprocessing } = await from('lib/index.js');
 const { freeCases, onnxCases } = await from('test/helpers/onnx-cases.js');
 
 const failures = [];
@@ -70,6 +70,7 @@ const written = [];
 for (const { name, make, input, options = {} } of onnxCases()) await check(name, make, options, [input]);
 // One file for several lengths, or sizes of images.
 for (const { name, make, inputs, options } of freeCases()) await check(name, make, options, inputs);
+await checkTable();
 const exported = passed;
 await readOthers();
 console.log(`${exported} outputs of exported models equal in onnxruntime ${version}`);
@@ -97,6 +98,18 @@ async function check(name, make, options, inputs) {
   } catch (error) {
     say(name, error.message);
   }
+}
+
+/** Rows of a table with gaps, as they are: the file scales and encodes them. */
+async function checkTable() {
+  const sides = ['north', 'south', 'east', null];
+  const rows = Array.from({ length: 40 }, (_, i) => ({ size: i % 7 === 0 ? null : 30 + i, side: sides[i % 4], built: 1990 + i, price: i * i }));
+  const data = tableFromRows(rows).dataset({ target: 'price' });
+  const preprocessing = tablePreprocessing(data.features).fit(data);
+  const model = mlp({ inputShape: preprocessing.outputShape, hidden: [8], classes: 1 });
+  model.preprocessing = preprocessing;
+  const { output } = await run(await encodeOnnx(model), { input: data.inputs });
+  say('a model of a table', difference(output, await model.predict(data)));
 }
 
 /** Files of PyTorch, here and in onnxruntime. */

@@ -54,7 +54,10 @@ export function addExportOptions(command: Command): Command {
 /** Writes the model that was saved in `from` to `to`. */
 export async function exportCommand(from: string, to: string, { json, ...options }: ExportCommandOptions): Promise<number> {
   const model = await savedModel(from);
-  const shape = options.inputShape ?? inputShapeOf(model, undefined) ?? model.preprocessing?.inputShape ?? null;
+  const { preprocessing } = model;
+  // With its preprocessing a model takes what comes before it, such as a table's columns.
+  const own = [options.preprocessing ? preprocessing?.inputShape : null, inputShapeOf(model, undefined), preprocessing?.inputShape];
+  const shape = options.inputShape ?? own.find((one) => one != null) ?? null;
   if (shape === null) throw new ArgumentError(`${from} does not say the shape of one example: --input-shape 28,28,1 does`);
   await saveOnnx(model, to, options);
   const parameters = model.parameterCount();
@@ -65,6 +68,8 @@ export async function exportCommand(from: string, to: string, { json, ...options
   );
   return 0;
 }
+
+const someOf = (names: readonly string[]): string => `${names.slice(0, 10).join(', ')}${names.length > 10 ? ' …' : ''}`;
 
 /** What goes in and what comes out, for who has the file alone. */
 function linesOf(
@@ -80,7 +85,12 @@ function linesOf(
       : isIn
         ? `as they are before any scaling: the ${preprocessing.constructor.name} of the model is in the file`
         : `as its ${preprocessing.constructor.name} gives them, which is left out`;
+  const columns = isIn ? (preprocessing?.columns ?? []) : [];
+  const places = columns.map(({ name, kind, categories = [] }) =>
+    kind === 'number' ? name : `${name} (${someOf(categories.map((category, code) => `${code} ${category}`))})`,
+  );
+  const rows = columns.length === 0 ? '' : `  columns ${someOf(places)}; NaN is a missing value\n`;
   const output = softmax ? 'probabilities' : 'what the model gives, before any softmax';
-  const classes = classNames === null ? '' : `, of ${classNames.slice(0, 10).join(', ')}${classNames.length > 10 ? ' …' : ''}`;
-  return `  input   ${input}, numbers ${how}\n  output  ${output}${printable(classes)}\n`;
+  const classes = classNames === null ? '' : `, of ${someOf(classNames)}`;
+  return `  input   ${input}, numbers ${how}\n${printable(rows)}  output  ${output}${printable(classes)}\n`;
 }

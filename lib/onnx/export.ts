@@ -31,7 +31,7 @@ export interface OnnxExportOptions {
   example?: TensorTree;
   /**
    * Element type of the input; with an `example`, of its int32 tensors alone: `'int32'` or `'int64'`. Default: int64, which tokenizers and PyTorch give, where the model
-   * looks up indices (`Embedding`) and for int32 tensors of an example; else float32.
+   * looks up indices (`Embedding`) and for int32 tensors of an example; float64 for the columns of a table; else float32.
    */
   dtype?: DType | 'int64';
   /** A fixed number of examples. Default: any number, a free dimension `batch`. */
@@ -45,7 +45,10 @@ export interface OnnxExportOptions {
   layout?: 'NHWC' | 'NCHW';
   /** Give probabilities: a softmax over the last axis of each output. Default false: what `forward` gives. */
   softmax?: boolean;
-  /** Whether what `model.preprocessing` does to inputs belongs to the file. Default true, where the model has any. */
+  /**
+   * Whether what `model.preprocessing` does to inputs belongs to the file. Default true, where the model has any. Of a table's the input has a column for each of the table, categories as codes
+   * and missing values as NaN; the file's metadata have the columns as `columns`, in JSON.
+   */
   preprocessing?: boolean;
   /** Names of the classes, for the file's metadata (`classNames`, a JSON array), one for each score. Default: {@link Model.classNames}. */
   classNames?: readonly string[];

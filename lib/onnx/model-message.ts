@@ -41,7 +41,8 @@ interface Inputs {
   structure: Structure;
 }
 
-function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOptions, ownShape: readonly number[] | null): Inputs {
+function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOptions, transform: Transform | null): Inputs {
+  const ownShape = transform?.inputShape ?? null;
   const whole = dtype === 'int32' ? 'int32' : 'int64';
   if (example === undefined) {
     const shape = inputShape === undefined && ownShape !== null ? ownShape : inputShapeOf(model, inputShape);
@@ -50,7 +51,9 @@ function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOpt
         'It is without the examples, and of images [height, width, channels] in either layout: { inputShape: [32, 32, 3] }. A model of several inputs takes an `example`';
       throw new ArgumentError(expected('the shape of one example', 'options.inputShape', inputShape, hint));
     }
-    const own = dtype === undefined ? 'float32' : dtype === 'int64' ? 'int32' : dtype;
+    // Rows of a table are of float64: a year or an amount has digits that float32 would cut off before they are scaled.
+    const usual = transform?.columns == null ? 'float32' : 'float64';
+    const own = dtype === undefined ? usual : dtype === 'int64' ? 'int32' : dtype;
     return { names: ['input'], given: [{ shape, dtype: own }], whole, structure: { key: '.', rebuild: ([x]) => x } };
   }
   const argument = 'options.example';
@@ -68,7 +71,7 @@ function inputsOf(model: AnyLayer, { example, inputShape, dtype }: OnnxExportOpt
   return { names, given: leaves.map(({ shape, dtype: type }) => ({ shape: shape.slice(1), dtype: type as DType })), whole, structure };
 }
 
-/** What a transform makes of an input that has no values; what looks at them, as that of a table does to find its gaps and categories, is none of operations. */
+/** What a transform makes of an input that has no values; what looks at them, as an encoder that refuses unknown values does, is none of operations. */
 function byOperations(transform: Transform, x: Tensor): Tensor {
   try {
     return transform.transform(x);
@@ -92,7 +95,7 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
   const transform = checkFlag(options.preprocessing ?? true, 'options.preprocessing') ? preprocessingOf(model) : null;
   if (transform !== null && options.example !== undefined)
     throw new ArgumentError('preprocessing is for a model of one input: give `inputShape` in place of `example`, or `preprocessing: false`');
-  const inputs = inputsOf(model, options, transform?.inputShape ?? null);
+  const inputs = inputsOf(model, options, transform);
   const run = { forward: (x: unknown) => model.forward((transform === null ? x : byOperations(transform, x as Tensor)) as never) };
   model.prepare();
   const { one, markers, trace } = forwardOf(model, run, inputs, batchSize, options.dtype === undefined && options.example === undefined);
@@ -108,7 +111,7 @@ export function modelMessage(model: AnyLayer, options: OnnxExportOptions): Model
     producerVersion: info().version,
     graph: { node: graph.nodes, name: model.constructor.name, initializer: graph.initializers, input: [...incoming], output: [...outputs] },
     opsetImport: [{ domain: '', version: operatorSet }],
-    metadataProps: metadataOf(namesFor(model, options, one), layout, transform === null ? null : transform.constructor.name),
+    metadataProps: metadataOf(namesFor(model, options, one), layout, transform),
   };
 }
 
@@ -148,13 +151,14 @@ function namesFor(model: AnyLayer, { classNames }: OnnxExportOptions, { output }
   return names;
 }
 
-function metadataOf(classNames: readonly string[] | null, layout: string, preprocessing: string | null) {
+function metadataOf(classNames: readonly string[] | null, layout: string, preprocessing: Transform | null) {
   const entries = [
     { key: 'nodegrad', value: info().version },
     { key: 'layout', value: layout },
   ];
   if (preprocessing !== null)
-    entries.push({ key: 'preprocessing', value: `${preprocessing}, part of the graph: inputs are as the training data were` });
+    entries.push({ key: 'preprocessing', value: `${preprocessing.constructor.name}, part of the graph: inputs are as the training data were` });
+  if (preprocessing?.columns != null) entries.push({ key: 'columns', value: JSON.stringify(preprocessing.columns) });
   if (classNames !== null) entries.push({ key: 'classNames', value: JSON.stringify(classNames) });
   return entries;
 }

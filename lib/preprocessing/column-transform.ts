@@ -4,6 +4,8 @@ import { type ColumnSchema, checkSchema, schemaOf } from '../data/columns.js';
 import type { AnyDataset } from '../data/dataset.js';
 import type { DType, FloatDType } from '../dtype.js';
 import { ArgumentError, checkList, checkObject, expected } from '../errors.js';
+import { concat } from '../ops/shape.js';
+import { isHollow } from '../ops/trace.js';
 import { type AnyTensor, Tensor } from '../tensor.js';
 import { tensorOf } from './affine.js';
 import { byName, checkSameClasses } from './by-name.js';
@@ -141,6 +143,10 @@ export class ColumnTransform extends Transform {
   }
 
   protected apply(x: Tensor<FloatDType>): Tensor<FloatDType> {
+    if (isHollow(x)) {
+      const parts = this.groups.map(({ transform }, i) => transform.transform(pickTraced(x, this.#places[i])) as Tensor<FloatDType>);
+      return concat(parts, 1).to('float32') as Tensor<FloatDType>;
+    }
     const rows = x.shape[0];
     const width = this.outputShape[0];
     const joined = new Float32Array(rows * width);
@@ -199,6 +205,18 @@ function pick({ data, shape }: Tensor<FloatDType>, places: readonly number[]): T
   const picked = new Float64Array(rows * places.length);
   for (let row = 0, at = 0; row < rows; row++) for (const place of places) picked[at++] = data[row * width + place];
   return Tensor.from(picked, [rows, places.length]) as Tensor<FloatDType>;
+}
+
+/** The same by operations, for a trace: neighbouring columns at once. */
+function pickTraced(x: Tensor<FloatDType>, places: readonly number[]): Tensor<FloatDType> {
+  const runs: [first: number, end: number][] = [];
+  for (const place of places) {
+    const last = runs.at(-1);
+    if (last?.[1] === place) last[1] += 1;
+    else runs.push([place, place + 1]);
+  }
+  const parts = runs.map(([first, end]) => x.slice([0, first], [x.shape[0], end]));
+  return parts.length === 1 ? parts[0] : concat(parts, 1);
 }
 
 /**

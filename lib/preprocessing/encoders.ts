@@ -2,6 +2,9 @@
 
 import { type FloatDType, arrayTypes } from '../dtype.js';
 import { ArgumentError, checkChoice, checkInteger, checkOptions } from '../errors.js';
+import { equal } from '../ops/elementwise.js';
+import { concat } from '../ops/shape.js';
+import { isHollow } from '../ops/trace.js';
 import { Tensor } from '../tensor.js';
 import { tensorOf } from './affine.js';
 import { sizeOf } from './centre.js';
@@ -100,6 +103,7 @@ export class OneHotEncoder extends Encoder {
   }
 
   protected apply(x: Tensor<FloatDType>): Tensor<FloatDType> {
+    if (isHollow(x) && this.unknown === 'none') return this.#traced(x);
     const starts = this.#starts();
     const width = starts[starts.length - 1];
     const encoded = new arrayTypes[x.dtype](x.shape[0] * width);
@@ -107,6 +111,15 @@ export class OneHotEncoder extends Encoder {
       if (code >= 0) encoded[row * width + starts[feature] + code] = 1;
     });
     return Tensor.from(encoded, [x.shape[0], width]) as Tensor<FloatDType>;
+  }
+
+  /** The same by operations, for a trace: each number beside all categories, which takes longer. */
+  #traced(x: Tensor<FloatDType>): Tensor<FloatDType> {
+    const [rows] = x.shape;
+    const parts = this.categories.map((values, feature) =>
+      equal(x.slice([0, feature], [rows, feature + 1]), Tensor.from(new arrayTypes[x.dtype](values), [values.length]) as Tensor<FloatDType>),
+    );
+    return concat(parts, 1).to(x.dtype) as Tensor<FloatDType>;
   }
 
   protected override revert(y: Tensor<FloatDType>): Tensor<FloatDType> {

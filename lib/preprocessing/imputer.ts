@@ -2,7 +2,8 @@
 
 import type { FloatDType } from '../dtype.js';
 import { ArgumentError, checkChoice, checkNumber, checkOptions } from '../errors.js';
-import { Tensor } from '../tensor.js';
+import { notEqual, where } from '../ops/elementwise.js';
+import type { Tensor } from '../tensor.js';
 import { tensorOf } from './affine.js';
 import { sizeOf } from './centre.js';
 import { Gathered, quantile } from './gathered.js';
@@ -74,10 +75,7 @@ export class Imputer extends Transform {
   }
 
   protected apply(x: Tensor<FloatDType>): Tensor<FloatDType> {
-    const fill = this.fill.data;
-    const filled = x.data.slice();
-    for (let i = 0; i < filled.length; i++) if (Number.isNaN(filled[i])) filled[i] = fill[i % fill.length];
-    return Tensor.from(filled, x.shape) as Tensor<FloatDType>;
+    return where(notEqual(x, x), this.valueAs('fill', x.dtype), x); // NaN alone is not equal to itself
   }
 
   override namesAfter(columns: readonly string[] | null): readonly string[] | null {
