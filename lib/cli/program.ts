@@ -203,18 +203,18 @@ export async function runCommandLine(words: readonly string[]): Promise<number> 
   }
 }
 
-/** Refuses an option that stands there twice, since the last one would count without a word; kinds of columns may be said one by one. */
+/** Options of which somebody may mean several: of any other the last one counts, so that a script's `--epochs 50` can be overruled behind it. */
+const single: ReadonlySet<string | undefined> = new Set(['--data', '--weights', '--target', '--missing', '--output']);
+
+/** Refuses one of those that stands there twice: the last one would count without a word. */
 function refuseRepeats(command: Command): void {
   for (const option of command.options) {
-    if (!(option.required || option.optional) || option.variadic || option.long === '--columns') continue;
-    let before: string | null | undefined;
+    if (!single.has(option.long)) continue;
+    let before: string | undefined;
     // Before commander reads it, which may refuse it for another reason.
-    (command as unknown as EventEmitter).prependListener(`option:${option.name()}`, (value: string | null) => {
-      const values = [before, value].filter((one) => typeof one === 'string').map((one) => `'${one}'`);
+    (command as unknown as EventEmitter).prependListener(`option:${option.name()}`, (value: string) => {
       if (before !== undefined)
-        command.error(`error: option '${option.flags}' is given twice${values.length < 2 ? '' : `, with ${values.join(' and ')}`}`, {
-          exitCode: usageError,
-        });
+        command.error(`error: option '${option.flags}' is given twice, with '${before}' and '${value}'`, { exitCode: usageError });
       before = value;
     });
   }

@@ -17,7 +17,10 @@ import {
   full,
   lenet5,
   loadOnnx,
+  mlp,
   registerLayer,
+  tableFromRows,
+  tablePreprocessing,
   tensor,
 } from '../../lib/index.js';
 import { runCommand } from '../helpers/command.js';
@@ -118,4 +121,17 @@ test('a saved graph out of a file of ONNX is a model as others are, and a class 
   t.is(own.code, 1);
   t.regex(own.error, /own\.safetensors holds the class Net, which is no class of nodegrad.*in a script: one that imports Net/);
   t.notRegex(own.error, /call registerLayer/);
+});
+
+test('export of a model of a table prints its columns: they, and not what the net gets of them, go into the file', async (t) => {
+  const folder = temporary(t);
+  const rows = [0, 1, 2, 3].map((i) => ({ size: 10 + i, side: i % 2 === 0 ? 'north' : 'south', price: i }));
+  const data = tableFromRows(rows).dataset({ target: 'price' });
+  const model = mlp({ inputShape: [3], hidden: [4], classes: 1 });
+  model.preprocessing = tablePreprocessing(data.features).fit(data);
+  await model.save(join(folder, 'model.safetensors'));
+  const { code, out, error } = await runCommand(folder, ['export', 'model.safetensors', 'table.onnx']);
+  t.is(code, 0, error);
+  t.regex(out, /^ {2}input {3}\[examples, 2\], .*\n {2}columns size, side \(0 north, 1 south\); NaN is a missing value\n/m);
+  t.regex((await runCommand(folder, ['export', 'model.safetensors', 'net.onnx', '--no-preprocessing'])).out, /^ {2}input {3}\[examples, 3\]/m);
 });

@@ -161,8 +161,12 @@ test('a source that is silent for ever holds no abort up', async (t) => {
     },
     { example, shuffleBuffer: 1 },
   );
-  setTimeout(() => abort.abort(), 300);
-  const error = await t.throwsAsync(train(data, { signal: abort.signal }), { instanceOf: lib.TrainingAbortedError });
+  const onBatchEnd = ({ step }: { step: number }): void => {
+    if (step === 2) setTimeout(() => abort.abort(), 100);
+  };
+  const error = await t.throwsAsync(train(data, { signal: abort.signal, callbacks: [{ onBatchEnd }] }), {
+    instanceOf: lib.TrainingAbortedError,
+  });
   t.regex(error.message, /after step 2/);
   t.true(told);
   const late = new AbortController();
