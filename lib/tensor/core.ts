@@ -41,11 +41,12 @@ const maxNested = 2 ** 26;
  * ```
  */
 export class Tensor<D extends DType = 'float32'> {
+  /** Length along each axis; frozen. */
+  readonly shape: readonly number[];
   /** Element type. */
   readonly dtype: D;
   /** Number of elements. */
   readonly size: number;
-  readonly #shape: readonly number[];
   #node: GradientNode | null = null;
   #stamp: Stamp | null = null;
   #data: TypedArrayOf<D> | null;
@@ -62,7 +63,7 @@ export class Tensor<D extends DType = 'float32'> {
     this.#data = data;
     // Tensors share shapes: whoever wrote into one would bend the others. To freeze one again takes longer than to know it.
     if (shape !== lastShape) lastShape = Object.freeze(shape);
-    this.#shape = shape;
+    this.shape = shape;
     this.dtype = dtype;
     this.size = data === null ? sizeOf(shape) : data.length;
   }
@@ -187,11 +188,6 @@ export class Tensor<D extends DType = 'float32'> {
   /** @internal */
   set isWidened(value: boolean) {
     this.#isWidened = value;
-  }
-
-  /** Length along each axis; frozen, and not to be set: `reshape` makes a view of another shape. */
-  get shape(): readonly number[] {
-    return this.#shape;
   }
 
   /** Number of axes. */

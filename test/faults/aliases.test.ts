@@ -93,7 +93,6 @@ test('every tensor has a frozen shape, wherever it comes from (fault F17)', (t) 
   step.dispose();
   for (const [name, { shape }] of Object.entries(made)) t.true(Object.isFrozen(shape), name);
   for (const part of x.split(2)) t.true(Object.isFrozen(part.shape));
-  t.throws(() => Object.assign(x, { shape: [4] }), { instanceOf: TypeError }, 'a shape is not set');
 });
 
 // ---- what was given may be changed afterwards ----
