@@ -58,7 +58,7 @@ export function showAs<T extends object>(
 }
 
 /** How many letters have to be put in, taken out, exchanged or swapped with their neighbour to make one word the other. */
-function distance(a: string, b: string): number {
+export function distance(a: string, b: string): number {
   const rows = Array.from({ length: a.length + 1 }, (_, i) => Array.from({ length: b.length + 1 }, (_, j) => (i === 0 ? j : j === 0 ? i : 0)));
   for (let i = 1; i <= a.length; i++) {
     for (let j = 1; j <= b.length; j++) {

@@ -84,7 +84,7 @@ export class ColumnTransform extends Transform {
 
   override adapted<D extends AnyDataset>(data: D): D {
     const { features } = (data as AnyDataset | null) ?? {};
-    const change = Array.isArray(features) ? byName(data.name, features, this.columns) : null;
+    const change = Array.isArray(features) ? byName(data.name, features, this.#columns) : null;
     return change === null ? data : (transformed(data as AnyDataset<DType>, change) as unknown as D);
   }
 
@@ -99,7 +99,7 @@ export class ColumnTransform extends Transform {
 
   /** Of a column of categories that has one of its own for each: `city = Bonn`. */
   #categoriesOf([name, ...more]: readonly string[], transform: Transform): readonly string[] | null {
-    const { categories } = this.columns.find((column) => column.name === name) ?? {};
+    const { categories } = this.#columns.find((column) => column.name === name) ?? {};
     if (!(transform instanceof OneHotEncoder) || more.length > 0 || transform.outputShape[0] !== categories?.length) return null;
     return categories.map((category) => `${name} = ${category}`);
   }

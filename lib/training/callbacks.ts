@@ -8,6 +8,7 @@ import type { Loss } from '../losses/loss.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import type { AnyTensor } from '../tensor.js';
 import type { TensorTree } from '../tree.js';
+import { distance } from '../words.js';
 import type { EpochRecord, History } from './history.js';
 import type { Observation } from './observation.js';
 import { isBuiltIn, keepNames } from '../names.js';
@@ -230,17 +231,6 @@ function isMisspelt(name: string, event: Event): boolean {
   const [given, wanted] = [plainName(name), plainName(event)];
   if (!given.startsWith('on')) return false;
   return distance(given, wanted) <= (wanted.length < 10 ? 1 : 2);
-}
-
-/** How many letters must be changed, put in or left out to make one word of the other. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (const [i, letter] of [...a].entries()) {
-    const next = [i + 1];
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + Number(letter !== b[j - 1])));
-    row = next;
-  }
-  return row[b.length];
 }
 
 keepNames({ Callback });

@@ -96,11 +96,10 @@ function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], memory:
   const specifications = leaves.map(({ shape, dtype }) => ({ shape: [examples, ...shape.slice(1)], dtype: dtype as DType }));
   let width: number | null = null;
   let spread: Trial['spread'] = null;
-  let scored: readonly unknown[] | null = null;
+  let pair: readonly AnyTensor[] | null = null; // prediction and targets, while the loss has them
   const watch: TraceObserver = {
     execute(_op, [result], operands) {
-      const pair = scored?.every((one) => operands.includes(one as AnyTensor)) ? (scored as AnyTensor[]) : [];
-      if (pair.length > 0 && pair.every(({ size }) => size < result.size)) spread = [...pair, result].map(({ shape }) => shape);
+      if (pair?.every((one) => operands.includes(one) && one.size < result.size)) spread = [...pair, result].map(({ shape }) => shape);
     },
     view() {},
   };
@@ -109,10 +108,10 @@ function traced(model: AnyLayer, loss: Loss, metrics: readonly Metric[], memory:
       const [x, y, weights] = structure.rebuild(tensors) as AnyPair;
       const outputs = model.training ? trainingOutputsOf(model, x) : ([[model.forward(x as never), 1]] as const);
       for (const [output] of outputs) {
-        scored = [output, y];
+        pair = [output, y] as AnyTensor[];
         loss.forward(checkOutput(output), y, weights);
       }
-      scored = null;
+      pair = null;
       const prediction = outputs[0][0] as TensorTree;
       measure(metrics, prediction, y);
       width = prediction instanceof Tensor ? (prediction.shape.at(-1) ?? null) : null;

@@ -118,7 +118,7 @@ test('the cosine schedule starts at the rate and has half of it after half of th
   t.true(rates[19] > 0 && rates[19] < 0.01);
 });
 
-test('data, weights, a target, words or an output that stand there twice are refused; of other options the last one counts', async (t) => {
+test('data, weights, a target, words or an output that stand there twice are refused; other options may be said again', async (t) => {
   const twice: [string[], string, string, string][] = [
     [['train'], '--data <name>', 'digits', 'x'],
     [['train'], '--target <column>', 'a', 'b'],

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
+import { waitAfter } from '../../lib/distributed/restarts.js';
 import { Random } from '../../lib/index.js';
 import { hasGroups } from '../helpers/groups.js';
 import { type Running, allGone, isGone, pidsOf, start, until } from '../helpers/launched.js';
@@ -35,6 +36,13 @@ test.serial('when one fails all are started again, in a new store, and are told 
     ['the process of rank 1 was ended by SIGSEGV: restart 1 of 3', 'the process of rank 0 failed with exit code 7: restart 2 of 3'],
   );
   await allGone(t, running, 6);
+});
+
+test('a start waits 1, 2, 4, … 30 s where the one before failed within ten seconds, and none after a longer one', (t) => {
+  const waits = [0];
+  for (let i = 0; i < 7; i++) waits.push(waitAfter(waits[i], 9999));
+  t.deepEqual(waits, [0, 1, 2, 4, 8, 16, 30, 30]);
+  t.is(waitAfter(16, 10_000), 0);
 });
 
 test.serial('what fails in every start is said each time, and the last failure ends as it would without restarts', async (t) => {
