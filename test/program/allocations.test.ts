@@ -16,7 +16,8 @@ interface Counts {
   threads: number;
   sawAllocations: boolean;
   allocations: number;
-  faults: number;
+  /** Of each stretch of steps. */
+  faults: number[];
   heapPerStep: number;
 }
 
@@ -49,7 +50,7 @@ const serves = process.platform === 'linux' && info().libc.startsWith('glibc') &
           t.true(sawAllocations, 'what the addon allocates in its warm-up is seen');
           t.is(allocations, 0);
           t.true(threads > 0);
-          t.is(faults, 0);
+          t.is(Math.min(...faults), 0);
         }
         // Some closures, promises and views; an activation of the large model alone has 256 KiB. A collection in between only lowers it.
         for (const { heapPerStep } of counts) t.true(heapPerStep < 32768, 'bytes of JavaScript memory a step');
