@@ -25,10 +25,11 @@ const known = {
 const nothing =
   /^(single_threaded\.o|node_api\.obj|(api-ms-win-crt-[a-z]+-l1-1-0|advapi32|comdlg32|gdi32|kernel32|ntdll|ole32|oleaut32|shell32|user32|winspool)\.lib)$/;
 
-/** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, else a list of files. */
+/** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, else a list of files. What Zig called lld with says only what it was offered. */
 export function linkedParts(map) {
   const parts = new Set();
-  for (const [, path] of map.matchAll(/(?:\s|^\[ *\d+\] )(\S+?\.(?:a|o|lib|obj))(?:\([^)\n]*\)$|(?:\([^)]*\))?:\(|$)/gm)) {
+  const inside = map.replace(/^ld\.lld .*$/gm, '');
+  for (const [, path] of inside.matchAll(/(?:\s|^\[ *\d+\] )(\S+?\.(?:a|o|lib|obj))(?:\([^)\n]*\)$|(?:\([^)]*\))?:\(|$)/gm)) {
     const name = path.split('/').at(-1);
     if (!/^CMakeFiles\/nodegrad(_distributed|_gloo)?\.dir\//.test(path) && !nothing.test(name)) parts.add(name);
   }

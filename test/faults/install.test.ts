@@ -148,6 +148,7 @@ test("what the linker's map says is inside of a compiled part must stand in THIR
     '   4afb0    4afb0        b    16         CMakeFiles/nodegrad.dir/native/binding/addon.cc.o:(.text.init)',
     '   4b000    4b000       20    16         /cache/o/12/libc++.a(/cache/o/34/string.o):(.text.f)',
     '   4b020    4b020       20    16         /cache/o/56/libsurprise.a(/cache/o/78/s.o):(.text.g)',
+    'ld.lld -shared -o nodegrad.node /cache/o/12/libc++.a /cache/o/90/liboffered.a',
   ].join('\n');
   const parts = linkedParts(map);
   t.deepEqual(parts, ['libc++.a', 'libsurprise.a']);
