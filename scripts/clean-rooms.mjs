@@ -76,9 +76,9 @@ function visit({ room, vendor, platform, program, npm }) {
   run('readme.mjs');
 }
 
-/** Another platform's tarball. */
+/** Another platform's tarball, `nodegrad-dist-` being what trains in several processes there. */
 function isForeign(path, platform) {
-  const name = /nodegrad-(\w+-\w+(?:-\w+)?)-\d+\.\d+\.\d+\.tgz$/.exec(path)?.[1];
+  const name = /nodegrad-(?:dist-)?(\w+-\w+(?:-\w+)?)-\d+\.\d+\.\d+\.tgz$/.exec(path)?.[1];
   return name !== undefined && name !== platform;
 }
 
