@@ -33,7 +33,9 @@ export async function checkNeighbours({ folder, vendor, home, wants }) {
   for (const manager of Object.keys(managers)) {
     const row = { manager, source: 'registry', scripts: Object.keys(managers[manager].scripts)[0] };
     if (!wants(row)) continue;
-    const cell = new Neighbours({ folder, vendor: both, registry, node: process.execPath, row, home: home(manager) });
+    // A home of its own: Yarn remembers by host, not by port, what the matrix's registry said.
+    const place = join(folder, 'neighbours');
+    const cell = new Neighbours({ folder: place, vendor: both, registry, node: process.execPath, row, home: home(manager) });
     const problem = await cell.run().catch((error) => error);
     if (problem === undefined) console.log(`${manager}: ok`);
     else if (problem instanceof CannotRun) console.log(`${manager}: does not run on Node.js ${process.version}`);
