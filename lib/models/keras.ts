@@ -18,6 +18,7 @@ import { checkLayer } from '../layers/check.js';
 import { MultiHeadAttention } from '../layers/attention.js';
 import { Conv2d } from '../layers/convolution.js';
 import { join } from '../layers/fields.js';
+import { Ignored } from '../layers/ignored.js';
 import type { AnyLayer } from '../layers/layer.js';
 import { Recurrent } from '../layers/recurrent.js';
 import { RecurrentCell } from '../layers/recurrent-cells.js';
@@ -49,6 +50,11 @@ export interface LoadKerasOptions {
   layers?: Readonly<Record<string, string>>;
   /** Whether layers without a counterpart, on either side, are an error. Default true. */
   strict?: boolean;
+  /**
+   * Layers that are left as they are, or out, while all else has to fit: our paths and Keras's names, of layers or of parts with all inside them, as `['head', 'predictions']`.
+   * Default none.
+   */
+  ignore?: readonly string[];
   /** What happens with weights of another shape, as those of a head for other classes: `'skip'` leaves their places as they are. Default `'error'`. */
   otherShapes?: 'error' | 'skip';
   /** Where progress goes: a bar on a terminal, for files that take longer than a second; false for none. Default: standard error. */
@@ -115,27 +121,39 @@ async function fill(model: AnyLayer, source: string | Uint8Array, options: LoadK
   const {
     layers = {},
     strict = true,
+    ignore,
     otherShapes = 'error',
     progress,
-  } = checkOptions<LoadKerasOptions>(options, 'options', ['layers', 'strict', 'otherShapes', 'progress']);
+  } = checkOptions<LoadKerasOptions>(options, 'options', ['layers', 'strict', 'ignore', 'otherShapes', 'progress']);
   checkFlag(strict, 'options.strict');
   checkChoice(otherShapes, 'options.otherShapes', ['error', 'skip']);
   const named = checkObject<Record<string, string>>(layers, 'options.layers', 'an object of names by path');
-  const { pairs, missing, unexpected } = pair(model, await readKerasLayers(source, progress), named);
+  const ignored = new Ignored(ignore);
+  const [ours, theirs] = [counterpartsIn(model), await readKerasLayers(source, progress)];
+  ignored.check([...ours.map(([path]) => path), ...theirs.map(({ name }) => name)]);
+  const isWanted = (name: string): boolean => !ignored.covers(name);
+  const { pairs, missing, unexpected } = pair(
+    ours.filter(([path]) => isWanted(path)),
+    theirs.filter(({ name }) => isWanted(name)),
+    named,
+  );
   if (strict && missing.length + unexpected.length > 0) {
     const list = (items: readonly string[]): string => (items.length === 0 ? 'nothing' : items.slice(0, 8).join(', '));
     throw new ArgumentError(
-      `the file does not fit the model: without weights ${list(missing)}; left over ${list(unexpected)}. options.layers says which is which, and { strict: false } takes what fits`,
+      `the file does not fit the model: without weights ${list(missing)}; left over ${list(unexpected)}. options.layers says which is which, { ignore: […] } leaves out layers of either side, and { strict: false } takes what fits`,
     );
   }
   const state = new Map<string, AnyTensor>();
-  const skipped: string[] = [];
-  for (const [path, layer, theirs] of pairs) {
+  const valuesIn = ([path, layer]: readonly [string, AnyLayer, ...unknown[]]): string[] =>
+    [...layer.namedState().keys()].map((name) => join(path, name));
+  const skipped = ours.filter(([path]) => !isWanted(path)).flatMap(valuesIn);
+  for (const one of pairs) {
+    const [path, layer, theirs] = one;
     try {
       for (const [name, value] of withoutGradients(() => valuesOf(path, layer, theirs))) state.set(join(path, name), value);
     } catch (error) {
       if (!(error instanceof ShapeError) || otherShapes !== 'skip') throw error;
-      skipped.push(...[...layer.namedState().keys()].map((name) => join(path, name)));
+      skipped.push(...valuesIn(one));
     }
   }
   const { matched } = model.loadStateDict(state, { strict: false });
@@ -161,9 +179,12 @@ interface Pairs {
   readonly unexpected: readonly string[];
 }
 
+/** A layer of ours that Keras has, too. */
+type Ours = [path: string, layer: AnyLayer, counterpart: Counterpart];
+
 /** The layers of a model that Keras has, too, outermost ones alone. */
-function counterpartsIn(model: AnyLayer): [path: string, layer: AnyLayer, counterpart: Counterpart][] {
-  const ours: [string, AnyLayer, Counterpart][] = [];
+function counterpartsIn(model: AnyLayer): Ours[] {
+  const ours: Ours[] = [];
   const inside = new Set<AnyLayer>();
   for (const [path, layer] of model.namedLayers()) {
     const counterpart = inside.has(layer) ? null : counterpartOf(layer);
@@ -174,13 +195,12 @@ function counterpartsIn(model: AnyLayer): [path: string, layer: AnyLayer, counte
   return ours;
 }
 
-function pair(model: AnyLayer, theirs: readonly KerasLayer[], named: Readonly<Record<string, string>>): Pairs {
+function pair(ours: readonly Ours[], theirs: readonly KerasLayer[], named: Readonly<Record<string, string>>): Pairs {
   const left = new Set(theirs);
   const take = (layer: KerasLayer | undefined): KerasLayer | undefined => {
     if (layer !== undefined) left.delete(layer);
     return layer;
   };
-  const ours = counterpartsIn(model);
   for (const [path, name] of Object.entries(named)) {
     if (!ours.some(([at]) => at === path))
       throw new ArgumentError(`options.layers: the model has no layer with weights of Keras at ${describe(path)}`);
