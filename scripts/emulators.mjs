@@ -29,7 +29,10 @@ const emulators = {
   },
   'darwin-x64': { needs: {}, words: async () => [process.execPath], loader: 'x86_64-linux-gnu' },
   'darwin-arm64': { ...linuxArm64, loader: 'aarch64-linux-gnu' },
-  'win32-x64': { needs: { wine: 'wine64' }, words: async () => ['wine', await npmNode('win-x64', 'bin/node.exe')] },
+  'win32-x64': {
+    needs: { wine: 'wine', '/usr/lib/wine/wine64': 'wine64' },
+    words: async () => ['wine', await npmNode('win-x64', 'bin/node.exe')],
+  },
 };
 
 /** The path of a program that behaves as the platform's Node.js with the release build of the addon. */
