@@ -151,7 +151,8 @@ async function run(
     // Nobody but the two stops a run here.
     const isEarly = stopping !== null && history.epochs.length - stopping.bestEpoch >= stopping.patience;
     const isStopped = history.stopped !== null && !isEarly;
-    return { outcome: isStopped ? 'fault' : 'completed', history, fault: isStopped ? (sitter.fault?.text ?? history.stopped) : null };
+    if (!isStopped) return { outcome: 'completed', history, fault: null };
+    return { outcome: 'fault', history, fault: sitter.fault === undefined ? history.stopped : sitter.words(sitter.fault) };
   } catch (error) {
     if (error instanceof TrainingNonFiniteError) return { outcome: 'fault', history: error.history, fault: error.message };
     if (error instanceof AbortedError && 'history' in error) return { outcome: 'aborted', history: error.history as History, fault: null };
@@ -222,7 +223,9 @@ function conclude(
   seconds: number,
 ): void {
   const lines = sitter.summary().filter((line) => line !== fault);
-  terminal.print('', terminal.style('bold', 'The sitter says'), ...lines.map((line) => `  ${line}`));
+  const isWell = sitter.findings.length === 0 && sitter.readings.every(({ verdict }) => verdict === 'good');
+  const heading = isWell ? 'The sitter found nothing wrong. It measured' : 'The sitter says';
+  terminal.print('', terminal.style('bold', heading), ...lines.map((line) => `  ${line}`));
   if (fault !== null) terminal.print(`  ${terminal.style(['red', 'bold'], fault)}`);
   const saved = files.weights === null ? '' : ', what was trained is saved';
   const ends = {
