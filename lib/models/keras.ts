@@ -148,9 +148,9 @@ async function fill(model: AnyLayer, source: string | Uint8Array, options: LoadK
     [...layer.namedState().keys()].map((name) => join(path, name));
   const skipped = ours.filter(([path]) => !isWanted(path)).flatMap(valuesIn);
   for (const one of pairs) {
-    const [path, layer, theirs] = one;
+    const [path, layer, counterpart] = one;
     try {
-      for (const [name, value] of withoutGradients(() => valuesOf(path, layer, theirs))) state.set(join(path, name), value);
+      for (const [name, value] of withoutGradients(() => valuesOf(path, layer, counterpart))) state.set(join(path, name), value);
     } catch (error) {
       if (!(error instanceof ShapeError) || otherShapes !== 'skip') throw error;
       skipped.push(...valuesIn(one));
