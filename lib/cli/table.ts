@@ -149,7 +149,7 @@ function prepare(
     notes.push(`${formatCount(distinct.length)} classes for ${formatCount(kept.length)} rows: most have too few to be learned`);
   const how = isClasses
     ? `to predict, classification into ${target.categories?.length} classes${found.kind === 'number' && task === undefined ? ' (--task regression takes them as numbers)' : ''}`
-    : 'to predict, regression; standardized while training';
+    : 'to predict, regression; standardized while training, where a loss of 1 is that of always the mean';
   const leftOut = read.badRowCount + read.length - kept.length;
   const used = kept.columns.flatMap((column) => {
     if (column.name === wanted) {

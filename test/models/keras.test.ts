@@ -185,35 +185,6 @@ test('what does not fit is refused by the names of both layers, and the model st
   await refused(new Recurrent(), /left over/, {}, ArgumentError, fileOf('functional', '.keras'));
 });
 
-test('fine-tuning: a head for other outputs is left out on request, and named', async (t) => {
-  const model = plain(3);
-  const head = [...(model.layers[4] as Linear).weight.data];
-  const { skipped, matched } = await loadKeras(model, fileOf('plain', '.keras'), { otherShapes: 'skip' });
-  t.deepEqual(skipped, ['4.weight']);
-  t.is(matched.length, 8);
-  t.deepEqual([...(model.layers[4] as Linear).weight.data], head);
-  const half = new Sequential([new Linear(5, 7)]);
-  const report = await loadKeras(half, fileOf('plain', '.keras'), { strict: false });
-  t.deepEqual(report.matched, ['0.weight', '0.bias']);
-  t.is(report.unexpected.length, 3);
-});
-
-test('layers of either side are left out by name, while all else has to fit', async (t) => {
-  const load = async (model: Sequential, ignore: unknown) => loadKeras(model, fileOf('plain', '.keras'), { ignore: ignore as string[] });
-  const theirs = (await loadKeras(new Sequential([new Linear(5, 7)]), fileOf('plain', '.keras'), { strict: false })).unexpected;
-  const head = theirs.at(-1) as string;
-  const model = plain(3);
-  const before = [...(model.layers[4] as Linear).weight.data];
-  const { matched, skipped, unexpected } = await load(model, ['4', head]);
-  t.deepEqual([skipped, unexpected, matched.length], [['4.weight'], [], 8]);
-  t.deepEqual([...(model.layers[4] as Linear).weight.data], before);
-  await t.throwsAsync(load(plain(3), ['4']), {
-    message: new RegExp(`left over ${head}\\. .*\\{ ignore: \\[…\\] \\} leaves out layers of either side`),
-  });
-  await t.throwsAsync(load(plain(3), ['5']), { instanceOf: ArgumentError, message: /`options\.ignore` names "5"/ });
-  await t.throwsAsync(load(plain(3), '4'), { instanceOf: ArgumentError, message: /options\.ignore/ });
-});
-
 test('files that are damaged, or no file of Keras, are refused with a typed error, and nothing is printed', async (t) => {
   const { write } = process.stderr;
   let printed = '';
