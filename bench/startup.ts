@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { platformPackageName } from '../lib/loader.js';
 import { cleanedEnvironment } from './environment.js';
 import { median, minimum } from './statistics.js';
 
@@ -106,7 +107,9 @@ function installed(folder: string): Program {
   const app = join(folder, 'app');
   mkdirSync(app);
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
-  const tarballs = readdirSync(packages).map((file) => join(packages, file));
+  // Another platform's tarball cannot be installed here.
+  const here = new RegExp(`^nodegrad-(${platformPackageName().replace('@nodegrad/', '')}-)?\\d`);
+  const tarballs = readdirSync(packages).flatMap((file) => (here.test(file) ? [join(packages, file)] : []));
   execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', ...tarballs], { cwd: app });
   return { name: 'nodegrad', command: [process.execPath, '--input-type=module', '-e', nodegrad], folder: app };
 }

@@ -36,6 +36,9 @@ export function bundleInPlace(folder) {
     // commander is CommonJS, and asks for modules of Node.js by a function that no ES module has.
     banner: { js: "import { createRequire as requireFrom } from 'node:module';\nconst require = requireFrom(import.meta.url);" },
     keepNames: true, // of two functions with one name the bundle renames one
+    // A quarter less to install. Names stay, and lines are short, since Node.js prints the one that an error comes from.
+    minifyWhitespace: true,
+    lineLimit: 160,
     chunkNames: 'chunks/[name]-[hash]',
     write: false,
     metafile: true,

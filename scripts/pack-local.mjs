@@ -1,7 +1,7 @@
 // `npm run pack:local`: dist-packages/ gets the tarballs of nodegrad and of every platform whose release build is current, and of this machine's
 // platform in any case: from build/, where there is no release build of it. The main package names the platform packages only in the
 // packed copy: a checkout must not ask the registry for them.
-// `-- --list` writes nothing and prints as JSON what each tarball would hold: its manifest and its files.
+// `-- --list` writes nothing and prints as JSON what each tarball would hold: its manifest, its bytes and its files.
 // `-- --release` wants a current release build of every platform, and refuses otherwise: what is published names all of them.
 
 import { execFileSync } from 'node:child_process';
@@ -117,7 +117,11 @@ function pack(folder) {
   const options = { cwd: folder, env, encoding: 'utf8', maxBuffer: 64 << 20 };
   const [{ filename, size, unpackedSize, files }] = JSON.parse(execFileSync('npm', ['pack', '--json', '--ignore-scripts', ...where], options));
   if (listOnly) {
-    return { manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')), files: files.map(({ path }) => path) };
+    return {
+      manifest: JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')),
+      bytes: unpackedSize,
+      files: files.map(({ path }) => path),
+    };
   }
   const path = join(target, basename(filename));
   console.log(`${path}  ${(size / 1e6).toFixed(2)} MB packed, ${(unpackedSize / 1e6).toFixed(2)} MB unpacked, ${files.length} files`);
