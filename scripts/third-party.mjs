@@ -25,7 +25,7 @@ const known = {
 const nothing =
   /^(single_threaded\.o|node_api\.obj|(api-ms-win-crt-[a-z]+-l1-1-0|advapi32|comdlg32|gdi32|kernel32|ntdll|ole32|oleaut32|shell32|user32|winspool)\.lib)$/;
 
-/** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, else a list of files. What Zig called lld with says only what it was offered. */
+/** The archives and foreign objects in a map of lld: of ELF a line for each section with its file, else a list of files. The line that called lld names what it was offered, too. */
 export function linkedParts(map) {
   const parts = new Set();
   const inside = map.replace(/^ld\.lld .*$/gm, '');

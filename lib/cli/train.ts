@@ -223,9 +223,10 @@ function conclude(
   seconds: number,
 ): void {
   const lines = sitter.summary().filter((line) => line !== fault);
-  const isWell = sitter.findings.length === 0 && sitter.readings.every(({ verdict }) => verdict === 'good');
+  const isWell = fault === null && sitter.findings.length === 0 && sitter.readings.every(({ verdict }) => verdict === 'good');
   const heading = isWell ? 'The sitter found nothing wrong. It measured' : 'The sitter says';
-  terminal.print('', terminal.style('bold', heading), ...lines.map((line) => `  ${line}`));
+  // A run that was stopped at once has nothing to say.
+  if (lines.length > 0 || fault !== null) terminal.print('', terminal.style('bold', heading), ...lines.map((line) => `  ${line}`));
   if (fault !== null) terminal.print(`  ${terminal.style(['red', 'bold'], fault)}`);
   const saved = files.weights === null ? '' : ', what was trained is saved';
   const ends = {

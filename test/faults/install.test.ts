@@ -46,7 +46,7 @@ test('no published package makes a package manager compile or run anything, and 
   }
   const main = packages.find(({ manifest }) => manifest['name'] === 'nodegrad');
   if (main === undefined) return t.fail('the main package is not packed');
-  t.true(main.bytes < 5e6, 'beside 6.7 MB that are compiled for linux-x64-gnu, it makes 12 MB with folders');
+  t.true(main.bytes < 5e6, 'with the 6.7 MB of linux-x64-gnu, an installation stays below 12 MB');
   t.deepEqual(main.manifest['scripts'], { 'build:native': 'cmake-js build' });
   t.deepEqual(Object.keys(main.manifest['dependencies'] as object), ['bindings']);
   t.deepEqual(Object.keys(main.manifest['devDependencies'] as object), ['cmake-js', 'node-addon-api', 'node-api-headers']);
