@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { waitAfter } from '../../lib/distributed/restarts.js';
 import { Random } from '../../lib/index.js';
 import { hasGroups } from '../helpers/groups.js';
-import { type Running, allGone, isGone, pidsOf, start, until } from '../helpers/launched.js';
+import { type Running, allGone, isGone, pidsOf, sendSignal, start, until } from '../helpers/launched.js';
 import { begins, digestsOf, timeout, train, undisturbed } from '../helpers/launched-training.js';
 
 const wanted = Number(process.env['NODEGRAD_KILLS'] ?? 4);
@@ -122,7 +122,7 @@ inGroups(
       });
       for (let done = 0, from = 0; done < planned && !isOver; ) {
         const rank = random.integer(4);
-        const signal = random.integer(3) === 0 ? 'SIGSTOP' : 'SIGKILL';
+        const kind = random.integer(3) === 0 ? 'SIGSTOP' : 'SIGKILL';
         const isEarly = random.integer(6) === 0;
         const delay = random.integer(isEarly ? 400 : 1200);
         const own = (): string | undefined => new RegExp(`^\\[${rank}\\] pid (\\d+)$`, 'm').exec(running.out.slice(from))?.[1];
@@ -130,12 +130,11 @@ inGroups(
         await until(t, `rank ${rank} has begun`, () => isOver || isThere());
         await pause(delay);
         const pid = Number(own());
-        if (isOver || isGone(pid)) break;
-        process.kill(pid, signal);
+        if (isOver || isGone(pid) || !sendSignal(pid, kind)) break;
         const at = performance.now();
         done += 1;
         kills += 1;
-        if (signal === 'SIGSTOP') stops += 1;
+        if (kind === 'SIGSTOP') stops += 1;
         if (!running.out.slice(from).includes('begins at')) early += 1;
         const everyone = pidsOf(running);
         // Whoever is stopped when nobody waits for it any more would stay so: there is no hang that others could notice.
@@ -143,7 +142,7 @@ inGroups(
         await within(t, timeout + grace + 20_000, 'the failure is noticed', () => isOver || isGone(pid) || others());
         if (!isGone(pid) && (running.out.slice(from).match(/ left$/gm)?.length ?? 0) === 3) {
           late += 1;
-          process.kill(pid, 'SIGKILL');
+          sendSignal(pid, 'SIGKILL');
         }
         await within(t, timeout + grace + 20_000, 'all have ended', () => isOver || everyone.every(isGone));
         longest = Math.max(longest, performance.now() - at);

@@ -61,14 +61,24 @@ export async function until(t: ExecutionContext, what: string, isSo: () => boole
   }
 }
 
+/** Sends a signal to a process, or false where it has ended already. */
+export function sendSignal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a process has ended; one that nobody has asked about yet counts. */
 export function isGone(pid: number): boolean {
+  if (!sendSignal(pid, 0)) return true;
+  if (process.platform !== 'linux') return false;
   try {
-    process.kill(pid, 0);
+    return / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
-    return true;
+    return true; // it has ended between the two, or while its file was being read
   }
-  return existsSync(`/proc/${pid}/stat`) && / Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 }
 
 export const pidsOf = ({ folder }: Running): number[] =>
