@@ -7,7 +7,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { platformPackageName } from '../lib/loader.js';
 import { cleanedEnvironment } from './environment.js';
 import { median, minimum } from './statistics.js';
 
@@ -102,14 +101,14 @@ function measure(rounds: number): void {
 
 /** The packed tarballs in an empty folder, as users have them: the package is a bundle, a checkout is some four hundred files. */
 function installed(folder: string): Program {
-  execFileSync(process.execPath, [join(root, 'scripts/pack-local.mjs')], { cwd: root, stdio: 'ignore' });
   const packages = join(root, 'dist-packages');
+  rmSync(packages, { recursive: true, force: true });
+  execFileSync(process.execPath, [join(root, 'scripts/pack-local.mjs'), '--own'], { cwd: root, stdio: 'ignore' });
   const app = join(folder, 'app');
   mkdirSync(app);
   writeFileSync(join(app, 'package.json'), '{ "private": true }');
-  // Another platform's tarball cannot be installed here.
-  const here = new RegExp(`^nodegrad-(${platformPackageName().replace('@nodegrad/', '')}-)?\\d`);
-  const tarballs = readdirSync(packages).flatMap((file) => (here.test(file) ? [join(packages, file)] : []));
+  // Without the package for groups of processes, which nobody needs for a first step.
+  const tarballs = readdirSync(packages).flatMap((file) => (file.includes('-dist-') ? [] : [join(packages, file)]));
   execFileSync('npm', ['install', '--silent', '--no-audit', '--no-fund', '--ignore-scripts', ...tarballs], { cwd: app });
   return { name: 'nodegrad', command: [process.execPath, '--input-type=module', '-e', nodegrad], folder: app };
 }

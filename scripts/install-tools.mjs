@@ -29,11 +29,11 @@ export function temporaryFolder() {
   return folder;
 }
 
-/** Packs nodegrad and gathers its tarballs and those of its run-time dependencies, which come from node_modules, in `vendor`. */
-export function packInto(vendor) {
+/** Packs nodegrad, with options of pack-local.mjs, and gathers its tarballs and those of its run-time dependencies, which come from node_modules, in `vendor`. */
+export function packInto(vendor, ...options) {
   const packages = join(root, 'dist-packages');
   rmSync(packages, { recursive: true, force: true });
-  execFileSync(process.execPath, [join(root, 'scripts/pack-local.mjs')], { stdio: 'inherit' });
+  execFileSync(process.execPath, [join(root, 'scripts/pack-local.mjs'), ...options], { stdio: 'inherit' });
   mkdirSync(vendor, { recursive: true });
   for (const file of readdirSync(packages)) copyFileSync(join(packages, file), join(vendor, file));
   const [npm, ...before] = npmCommand();

@@ -2,6 +2,7 @@
 // platform in any case: from build/, where there is no release build of it. The main package names the platform packages only in the
 // packed copy: a checkout must not ask the registry for them.
 // `-- --list` writes nothing and prints as JSON what each tarball would hold: its manifest, its bytes and its files.
+// `-- --own` leaves the other platforms out: npm's lock file takes no tarball that this machine may not install, and `npm ci` without network misses it.
 // `-- --release` wants a current release build of every platform, and refuses otherwise: what is published names all of them.
 
 import { execFileSync } from 'node:child_process';
@@ -26,6 +27,8 @@ import {
 import { root } from './steps.mjs';
 
 const listOnly = process.argv.includes('--list');
+const ownOnly = process.argv.includes('--own');
+const own = platformPackageName().replace('@nodegrad/', '');
 const target = join(root, 'dist-packages');
 const main = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const binaries = process.argv.includes('--release') ? releaseBinaries() : localBinaries();
@@ -33,7 +36,7 @@ const binaries = process.argv.includes('--release') ? releaseBinaries() : localB
 const stage = mkdtempSync(join(tmpdir(), 'nodegrad-pack-'));
 try {
   // A local build needs the Gloo of this machine: it is no package.
-  const distributed = distributedPlatforms.filter((platform) => stateOf(platform) === 'current');
+  const distributed = distributedPlatforms.filter(isPacked);
   const packed = [...Object.keys(binaries).map(stagePlatform), ...distributed.map(stageDistributed), stageMain()].map(pack);
   if (listOnly) console.log(JSON.stringify(packed));
 } finally {
@@ -48,10 +51,14 @@ function releaseBinaries() {
   return Object.fromEntries(Object.keys(platforms).map((platform) => [platform, join(root, placesOf(platform).binary)]));
 }
 
-/** The release builds that are current, and this machine's platform. */
+/** Whether there is a release build of a platform to pack. */
+function isPacked(platform) {
+  return stateOf(platform) === 'current' && (!ownOnly || platform === own);
+}
+
+/** The release builds that are packed, and this machine's platform. */
 function localBinaries() {
-  const own = platformPackageName().replace('@nodegrad/', '');
-  const found = Object.keys(platforms).filter((platform) => stateOf(platform) === 'current');
+  const found = Object.keys(platforms).filter(isPacked);
   const list = Object.fromEntries(found.map((platform) => [platform, join(root, placesOf(platform).binary)]));
   if (own in list) return list;
   const local = join(root, 'build/Release/nodegrad.node');

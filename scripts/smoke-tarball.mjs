@@ -28,7 +28,7 @@ const vendor = join(folder, 'vendor');
 const environment = cleanEnvironment();
 const npm = npmCommand();
 const offline = ['--offline', '--no-audit', '--no-fund'];
-packInto(vendor);
+packInto(vendor, '--own');
 await timed('install', install);
 await timed('contents', inspect);
 await timed('train', train);
